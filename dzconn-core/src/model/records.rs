@@ -1,0 +1,215 @@
+//! What tracking holds. The documented attributes of the three tables, and our own beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::model::{
+    AccountId, AssetId, AssetPath, ConnectionId, DomainId, EnvironmentId, GenerationId, ListingId, ProjectId, Region,
+    SecretId, SecretName, SourceKey, TableName, UserName,
+};
+use crate::portal::Wanted;
+
+/// How many asset paths the source record lists itself. Beyond it the list is marked incomplete, so that the cost of a
+/// grant does not grow with the number of assets; each asset's own item is authoritative.
+pub const DATA_ASSETS_LIMIT: usize = 256;
+
+/// The account and region in which something lives.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Owner {
+    /// The account.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+}
+
+/// Where a source record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// There is a user, or there is about to be one.
+    Active,
+    /// The last asset is being revoked: the user is about to go.
+    Dropping,
+    /// The user is gone; the consumer's side is still to be cleaned up.
+    Retired,
+}
+
+/// One life of a user: from its first grant to its drop. Its names are recorded before anything is made, and never
+/// computed again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Generation {
+    /// Random.
+    pub id: GenerationId,
+    /// The database user.
+    pub user: UserName,
+    /// The producer secret's name.
+    pub secret: SecretName,
+    /// The producer secret's address, once it has been made.
+    pub secret_id: Option<SecretId>,
+    /// The name of the consumer's copy.
+    pub copy: SecretName,
+}
+
+/// A generation whose user is gone and whose copy and mapping may still be there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RetiredGeneration {
+    /// Which.
+    pub id: GenerationId,
+    /// The producer secret's address; `None` if it was never known, in which case there is no mapping either.
+    pub secret_id: Option<SecretId>,
+    /// The name of the consumer's copy.
+    pub copy: SecretName,
+}
+
+/// What is being done to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpenState {
+    /// A grant is under way.
+    Granting,
+    /// A revoke is under way.
+    Revoking,
+}
+
+/// A table that a run is working on. It stands in the source record; a settled one has an item of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OpenEntry {
+    /// What is being done.
+    pub state: OpenState,
+    /// The assets it is done for, with the paths under which they are published.
+    pub assets: BTreeMap<AssetId, AssetPath>,
+}
+
+/// The source record: one for each (connection, environment).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SourceRecord {
+    /// Which.
+    pub key: SourceKey,
+    /// The domain.
+    pub domain: DomainId,
+    /// The consumer's project.
+    pub project: ProjectId,
+    /// Where the source lives.
+    pub owner: Owner,
+    /// Where the record stands.
+    pub phase: Phase,
+    /// The living generation; none once the record is retired.
+    pub generation: Option<Generation>,
+    /// How many tables are settled: granted or retained, each with an [`EntryRecord`].
+    pub settled: u64,
+    /// Tables that a run is working on, or was when it died.
+    pub open: BTreeMap<TableName, OpenEntry>,
+    /// Assets that were revoked and whose [`AssetRecord`] is still to be removed.
+    pub revoked: BTreeSet<AssetId>,
+    /// Generations whose copy and mapping are still to be removed.
+    pub retired: BTreeSet<RetiredGeneration>,
+    /// The paths of the settled assets, up to [`DATA_ASSETS_LIMIT`].
+    pub data_assets: BTreeSet<AssetPath>,
+    /// Whether `data_assets` lists all of them.
+    pub data_assets_complete: bool,
+    /// When it was last written.
+    pub last_updated: Timestamp,
+}
+
+/// How one asset is published from a table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Publication {
+    /// The path in the catalogue.
+    pub path: AssetPath,
+    /// Whether access stays although the subscription has ended.
+    pub retained: bool,
+}
+
+/// A settled table: the environment's user reads it. The privilege goes with the last asset.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EntryRecord {
+    /// The source record it belongs to.
+    pub key: SourceKey,
+    /// The table.
+    pub table: TableName,
+    /// The generation that was granted.
+    pub generation: GenerationId,
+    /// The assets published from this table.
+    pub assets: BTreeMap<AssetId, Publication>,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it was last written.
+    pub last_updated: Timestamp,
+}
+
+/// Which copy belongs to which producer secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MappingRecord {
+    /// The producer secret.
+    pub shared_secret: SecretId,
+    /// The generation both belong to.
+    pub generation: GenerationId,
+    /// The consumer's environment.
+    pub environment: EnvironmentId,
+    /// The consumer's project.
+    pub project: ProjectId,
+    /// The domain.
+    pub domain: DomainId,
+    /// Where the copy lives.
+    pub owner: Owner,
+    /// The copy's address.
+    pub secret_id: SecretId,
+    /// The copy's name.
+    pub secret: SecretName,
+    /// When it was last written.
+    pub last_updated: Timestamp,
+}
+
+/// One asset that one environment can read, and through which secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AssetRecord {
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The asset.
+    pub asset: AssetId,
+    /// Its revision.
+    pub revision: String,
+    /// Its type.
+    pub asset_type: String,
+    /// The consumer's project.
+    pub project: ProjectId,
+    /// The domain.
+    pub domain: DomainId,
+    /// The listing.
+    pub listing: ListingId,
+    /// The listing's name.
+    pub listing_name: String,
+    /// The listing's revision.
+    pub listing_revision: String,
+    /// Where the consumer lives.
+    pub owner: Owner,
+    /// The copy's address.
+    pub secret_id: SecretId,
+    /// The copy's name.
+    pub secret: SecretName,
+    /// The connection at which it was granted: a revoke goes there, whatever the catalogue says by then.
+    pub connection: ConnectionId,
+    /// Where the connection lives.
+    pub producer: Owner,
+    /// The path as published.
+    pub path: AssetPath,
+    /// The table that was granted.
+    pub table: TableName,
+    /// When it was last written.
+    pub last_updated: Timestamp,
+}
+
+/// The portal's last answer for one asset and environment, for producers that may not ask it themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct WantedRecord {
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The asset.
+    pub asset: AssetId,
+    /// The answer.
+    pub wanted: Wanted,
+    /// When it was last written.
+    pub last_updated: Timestamp,
+}

@@ -1,0 +1,71 @@
+//! Where subscriptions are looked up and reported to.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AssetId, DomainId, EnvironmentId, ListingId, ProjectId, Subscription};
+use crate::workflow::Outcome;
+use crate::{Error, Result};
+
+/// What is to be the case for one asset and one environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// Access is approved now.
+    Grant,
+    /// The subscription has ended, but access that is there stays.
+    Retain,
+    /// There is no approved subscription.
+    Revoke,
+}
+
+/// What the portal is asked, under the source's lock.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// The domain.
+    pub domain: DomainId,
+    /// The consumer's project.
+    pub project: ProjectId,
+    /// The consumer's environment.
+    pub environment: EnvironmentId,
+    /// The listing.
+    pub listing: ListingId,
+    /// The asset.
+    pub asset: AssetId,
+    /// What the run was started for; an answer that knows nothing better.
+    pub told: Wanted,
+}
+
+/// The portal: the truth about what is wanted, and the place where outcomes are shown.
+#[async_trait]
+pub trait Portal: Debug + Send + Sync {
+    /// Whether the project has, now, an approved subscription to the listing, under any subscription id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the subscription is limited by row or column filters: nothing
+    /// may be granted then. Retryable kinds when the portal cannot be asked.
+    async fn wanted(&self, question: &Question) -> Result<Wanted>;
+
+    /// Shows the outcome to people. Repeating it is harmless.
+    ///
+    /// # Errors
+    /// The access itself is not affected by a report that fails.
+    async fn report(&self, subscription: &Subscription, outcome: std::result::Result<&Outcome, &Error>) -> Result<()>;
+}
+
+/// A portal for those who have none: what a run is told is what is wanted, and outcomes go nowhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AsTold;
+
+#[async_trait]
+impl Portal for AsTold {
+    async fn wanted(&self, question: &Question) -> Result<Wanted> {
+        Ok(question.told)
+    }
+
+    async fn report(&self, _: &Subscription, _: std::result::Result<&Outcome, &Error>) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! Where credentials are kept.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::Result;
+use crate::model::{Credentials, Principal, SecretId, SecretName, SecretTags};
+use crate::store::WriteOutcome;
+
+/// One version of a secret's value, as its store names it; equal means: the same write.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretVersion(String);
+
+impl SecretVersion {
+    /// The store's own name for it.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A secret to be written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NewSecret {
+    /// The value.
+    pub credentials: Credentials,
+    /// Whose it is.
+    pub tags: SecretTags,
+}
+
+/// A secret that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoredSecret {
+    /// Its address.
+    pub id: SecretId,
+    /// The version that was read.
+    pub version: SecretVersion,
+    /// The value.
+    pub credentials: Credentials,
+    /// Whether somebody is rotating it: a new value is pending that is not current yet.
+    pub pending: bool,
+}
+
+/// What stands under a secret's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// Nothing, and nothing ever did.
+    Empty,
+    /// A secret.
+    Live(Box<StoredSecret>),
+    /// A name that was used up: nobody can make a secret there any more.
+    Burnt,
+}
+
+/// The secrets of one account.
+///
+/// # Contract
+/// Reads see every write that ended before them. A name goes from [`Slot::Empty`] to [`Slot::Live`] to [`Slot::Burnt`] and
+/// never back: no call of this trait brings a burnt name to life again.
+#[async_trait]
+pub trait CredentialStore: Debug + Send + Sync {
+    /// What stands under a name of this account.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SecretInvalid`](crate::ErrorKind::SecretInvalid) if it is not such a secret.
+    async fn read(&self, name: &SecretName) -> Result<Slot>;
+
+    /// Reads a secret that another account (or this one) has shared, by its address. One that is gone is [`Slot::Burnt`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::StoreDenied`](crate::ErrorKind::StoreDenied) if it is not shared with the caller.
+    async fn read_shared(&self, id: &SecretId) -> Result<Slot>;
+
+    /// Makes a secret unless the name is taken, and answers what stands there afterwards: one's own secret, or what was
+    /// there already, or [`Slot::Burnt`]. It never overwrites; of several callers at once one wins and all see the same.
+    async fn create(&self, name: &SecretName, secret: &NewSecret) -> Result<Slot>;
+
+    /// Writes a new value over exactly the version that was seen. [`WriteOutcome::Conflict`] if another value, or nothing, is there.
+    async fn replace(&self, name: &SecretName, seen: &SecretVersion, secret: &NewSecret) -> Result<WriteOutcome>;
+
+    /// Lets exactly these read the secret's value, besides its owner. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SecretGone`](crate::ErrorKind::SecretGone) if nothing live stands under the name.
+    async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()>;
+
+    /// Uses a name up, whatever stands there: afterwards it is [`Slot::Burnt`], its value cannot be read, and a
+    /// [`create`](Self::create) that is still under way makes nothing. Repeating it changes nothing.
+    async fn burn(&self, name: &SecretName) -> Result<()>;
+}

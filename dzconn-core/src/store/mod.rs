@@ -1,0 +1,9 @@
+//! Where secrets and tracking records are kept.
+
+mod credentials;
+mod tracking;
+
+pub use credentials::{CredentialStore, NewSecret, SecretVersion, Slot, StoredSecret};
+pub use tracking::{
+    Change, Cursor, Expect, Key, Page, Query, Record, Stored, TrackingStore, Transaction, Write, WriteOutcome,
+};
