@@ -5,9 +5,10 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::event::SubscriptionEvent;
 use crate::model::{AssetId, DomainId, EnvironmentId, ListingId, ProjectId, Subscription};
 use crate::workflow::Outcome;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// What is to be the case for one asset and one environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +39,15 @@ pub struct Question {
     pub told: Wanted,
 }
 
+/// What an event is about, for one environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// This is to be read, or no longer.
+    Ours(Box<Subscription>),
+    /// What is not ours, and why.
+    Skipped(String),
+}
+
 /// The portal: the truth about what is wanted, and the place where outcomes are shown.
 #[async_trait]
 pub trait Portal: Debug + Send + Sync {
@@ -47,6 +57,13 @@ pub trait Portal: Debug + Send + Sync {
     /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the subscription is limited by row or column filters: nothing
     /// may be granted then. Retryable kinds when the portal cannot be asked.
     async fn wanted(&self, question: &Question) -> Result<Wanted>;
+
+    /// The environments that an event is about, each with what it is to read, or why it is not ours: an asset type that
+    /// dzconn does not serve, a table that the portal fulfils itself, an environment of another blueprint.
+    ///
+    /// # Errors
+    /// Retryable kinds when the portal cannot be asked.
+    async fn subscriptions(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>>;
 
     /// Shows the outcome to people. Repeating it is harmless.
     ///
@@ -63,6 +80,11 @@ pub struct AsTold;
 impl Portal for AsTold {
     async fn wanted(&self, question: &Question) -> Result<Wanted> {
         Ok(question.told)
+    }
+
+    async fn subscriptions(&self, _: &SubscriptionEvent) -> Result<Vec<Lookup>> {
+        Err(Error::new(ErrorKind::InvalidConfig, "there is no portal that could say whom the event is about")
+            .advise("give the fulfilment a portal, or call grant and revoke"))
     }
 
     async fn report(&self, _: &Subscription, _: std::result::Result<&Outcome, &Error>) -> Result<()> {

@@ -1,0 +1,100 @@
+//! Puts a [`Fulfilment`] together.
+
+use std::sync::Arc;
+
+use super::sessions::Sessions;
+use super::settings::Settings;
+use super::{Fulfilment, Ports};
+use crate::engine::Engines;
+use crate::portal::AsTold;
+use crate::{Catalog, CredentialStore, Error, ErrorKind, Portal, Result, TrackingStore};
+
+/// Collects the parts; see [`Fulfilment::builder`].
+#[derive(Debug, Default)]
+#[must_use]
+pub struct FulfilmentBuilder {
+    engines: Engines,
+    credentials: Option<Arc<dyn CredentialStore>>,
+    copies: Option<Arc<dyn CredentialStore>>,
+    tracking: Option<Arc<dyn TrackingStore>>,
+    catalog: Option<Arc<dyn Catalog>>,
+    portal: Option<Arc<dyn Portal>>,
+    settings: Settings,
+}
+
+impl FulfilmentBuilder {
+    /// The engines; at least one.
+    pub fn engines(mut self, engines: Engines) -> Self {
+        self.engines = engines;
+        self
+    }
+
+    /// The secrets of the producer's account, and of the consumer's too unless [`copies`](Self::copies) are given.
+    pub fn credentials(mut self, store: impl CredentialStore + 'static) -> Self {
+        self.credentials = Some(Arc::new(store));
+        self
+    }
+
+    /// The secrets of the consumer's account, as the consumer's role sees them.
+    pub fn copies(mut self, store: impl CredentialStore + 'static) -> Self {
+        self.copies = Some(Arc::new(store));
+        self
+    }
+
+    /// The tracking tables.
+    pub fn tracking(mut self, store: impl TrackingStore + 'static) -> Self {
+        self.tracking = Some(Arc::new(store));
+        self
+    }
+
+    /// Where connections are looked up.
+    pub fn catalog(mut self, catalog: impl Catalog + 'static) -> Self {
+        self.catalog = Some(Arc::new(catalog));
+        self
+    }
+
+    /// Who says what is wanted; [`AsTold`] by default.
+    pub fn portal(mut self, portal: impl Portal + 'static) -> Self {
+        self.portal = Some(Arc::new(portal));
+        self
+    }
+
+    /// How it behaves.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The whole.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig), naming everything that is missing or wrong at once.
+    pub fn build(self) -> Result<Fulfilment> {
+        let mut mistakes = self.settings.mistakes();
+        let mut missing = |what: &str, is: bool| {
+            if is {
+                mistakes.push(format!("{what} missing"));
+            }
+        };
+        missing("engines are", self.engines.is_empty());
+        missing("a credential store (credentials) is", self.credentials.is_none());
+        missing("a tracking store (tracking) is", self.tracking.is_none());
+        missing("a catalogue (catalog) is", self.catalog.is_none());
+        let invalid = || Error::new(ErrorKind::InvalidConfig, mistakes.join("; "));
+        let (Some(credentials), Some(tracking), Some(catalog), true) =
+            (self.credentials, self.tracking, self.catalog, mistakes.is_empty())
+        else {
+            return Err(invalid());
+        };
+        Ok(Fulfilment(Arc::new(Ports {
+            engines: self.engines,
+            copies: self.copies.unwrap_or_else(|| Arc::clone(&credentials)),
+            credentials,
+            tracking,
+            catalog,
+            portal: self.portal.unwrap_or_else(|| Arc::new(AsTold)),
+            sessions: Sessions::new(self.settings.sessions_per_source),
+            settings: self.settings,
+        })))
+    }
+}

@@ -1,0 +1,349 @@
+//! Performs a run's effects against the ports. The only place that retries.
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+
+use super::sessions::Sessions;
+use super::settings::Settings;
+use crate::engine::{Created, EngineConnector, Lock, LockKey, SourceEngine};
+use crate::model::{AssetId, Source, SourceKey, Subscription, TableName, UserName};
+use crate::portal::{Question, Wanted};
+use crate::store::{Query, Record, WriteOutcome};
+use crate::workflow::{Answer, Effect, Failure};
+use crate::{CredentialStore, Deadline, Error, ErrorKind, Portal, Result, Step, TrackingStore};
+
+/// How many findings about a new user are worth telling.
+const EXCESS: usize = 8;
+
+/// What the source's side of a run needs.
+pub(crate) struct SourceSide<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) connector: &'a dyn EngineConnector,
+    pub(crate) credentials: &'a dyn CredentialStore,
+    pub(crate) portal: &'a dyn Portal,
+    pub(crate) sessions: &'a Sessions,
+    pub(crate) wish: Wanted,
+}
+
+/// One run's connection to the world.
+pub(crate) struct Driver<'a> {
+    pub(crate) subscription: &'a Subscription,
+    pub(crate) tracking: &'a dyn TrackingStore,
+    pub(crate) source: Option<SourceSide<'a>>,
+    /// The consumer's own secrets.
+    pub(crate) copies: Option<&'a dyn CredentialStore>,
+    pub(crate) settings: &'a Settings,
+    pub(crate) deadline: Deadline,
+    session: Option<Box<dyn SourceEngine>>,
+    retries: u32,
+    error: Option<Error>,
+    new_user: bool,
+    pub(crate) excess: Vec<String>,
+}
+
+impl<'a> Driver<'a> {
+    pub(crate) fn new(
+        subscription: &'a Subscription,
+        tracking: &'a dyn TrackingStore,
+        settings: &'a Settings,
+        deadline: Deadline,
+    ) -> Self {
+        Self {
+            subscription,
+            tracking,
+            source: None,
+            copies: None,
+            settings,
+            deadline,
+            session: None,
+            retries: 0,
+            error: None,
+            new_user: false,
+            excess: Vec::new(),
+        }
+    }
+
+    /// Does what the run asks for. An error ends the run where it stands; a session that it had is dropped, and the lock with it.
+    pub(crate) async fn perform(&mut self, effect: &Effect) -> Result<Answer> {
+        loop {
+            let result = self.deadline.run("the run", self.once(effect)).await;
+            let error = match result {
+                Ok(answer) => {
+                    if answer == Answer::Wrote(WriteOutcome::Conflict) {
+                        pause(Duration::from_millis(5)).await;
+                    }
+                    tracing::debug!(effect = name(effect), subject = %self.subscription.location.path, environment = %self.subscription.consumer.environment, "done");
+                    return Ok(answer);
+                }
+                Err(error) => self.in_context(error, effect),
+            };
+            tracing::debug!(effect = name(effect), %error, "failed");
+            let ends_session = effect.needs_session() && error.kind().ends_session();
+            if ends_session {
+                self.session = None;
+            }
+            if !error.is_retryable() {
+                let kind = error.kind();
+                self.error.get_or_insert(error);
+                return Ok(Answer::Failed(kind));
+            }
+            self.retries += 1;
+            let final_kind = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::LockTimeout);
+            if final_kind || self.retries > self.settings.retries || self.deadline.remaining().is_zero() {
+                return Err(error);
+            }
+            pause(Duration::from_millis(25) * 2_u32.saturating_pow(self.retries)).await;
+            if ends_session {
+                return Ok(Answer::SessionLost);
+            }
+            // Whether a write that failed in passing was made is not known. To look again and go on from what is there
+            // is right in both cases.
+            if matches!(effect, Effect::Commit(_)) {
+                return Ok(Answer::Wrote(WriteOutcome::Conflict));
+            }
+        }
+    }
+
+    /// Puts an unlocked session aside for the next run.
+    pub(crate) fn keep_session(&mut self) {
+        if let (Some(session), Some(side)) = (self.session.take(), &self.source) {
+            side.sessions.keep(side.source, session);
+        }
+    }
+
+    /// The error behind a run's failure.
+    pub(crate) fn error(&mut self, failure: &Failure) -> Error {
+        match failure.detail {
+            None => self.error.take().unwrap_or_else(|| Error::new(failure.kind, "an effect failed")),
+            Some(detail) => self.about(explain(Error::new(failure.kind, detail))),
+        }
+    }
+
+    fn in_context(&self, error: Error, effect: &Effect) -> Error {
+        self.about(error.at(step(effect)))
+    }
+
+    fn about(&self, error: Error) -> Error {
+        let Subscription { consumer, location, .. } = self.subscription;
+        let error = error.on_asset(&location.path).for_environment(&consumer.environment);
+        match &self.source {
+            Some(side) => error.on_source(side.source),
+            None => error,
+        }
+    }
+
+    async fn once(&mut self, effect: &Effect) -> Result<Answer> {
+        let tracking = self.tracking;
+        Ok(match effect {
+            Effect::Read(keys) => Answer::Records(tracking.read(keys).await?),
+            Effect::Commit(transaction) => Answer::Wrote(tracking.commit(transaction).await?),
+            Effect::Find => Answer::Found(find(tracking, &self.subscription.key(), &self.subscription.asset.id).await?),
+            Effect::ReadCopy(name) => Answer::Slot(self.copies()?.read(name).await?),
+            Effect::ReadShared(id) => Answer::Slot(self.copies()?.read_shared(id).await?),
+            Effect::CreateCopy(name, secret) => Answer::Slot(self.copies()?.create(name, secret).await?),
+            Effect::ReplaceCopy(name, seen, secret) => Answer::Wrote(self.copies()?.replace(name, seen, secret).await?),
+            Effect::BurnCopy(name) => done(self.copies()?.burn(name).await?),
+            Effect::Ask => {
+                let side = self.side()?;
+                Answer::Wanted(side.portal.wanted(&question(self.subscription, side.wish)).await?)
+            }
+            Effect::ReadSecret(name) => Answer::Slot(self.side()?.credentials.read(name).await?),
+            Effect::CreateSecret(name, secret) => Answer::Slot(self.side()?.credentials.create(name, secret).await?),
+            Effect::Share(name, readers) => done(self.side()?.credentials.share(name, readers).await?),
+            Effect::Burn(name) => done(self.side()?.credentials.burn(name).await?),
+            Effect::LogIn(credentials, table) => {
+                let side = self.side()?;
+                Answer::Login(side.connector.log_in(side.source, credentials, Some(table), self.deadline).await?)
+            }
+            Effect::Lock => {
+                self.lock().await?;
+                Answer::Done
+            }
+            Effect::Unlock => done(self.session()?.unlock().await?),
+            Effect::Resolve(path) => Answer::Table(self.session()?.resolve(path).await?),
+            Effect::CreateUser(credentials) => {
+                let created = self.session()?.create_user(credentials).await?;
+                self.new_user |= created == Created::New;
+                Answer::Created(created)
+            }
+            Effect::SetPassword(credentials) => done(self.session()?.set_password(credentials).await?),
+            Effect::Grant { user, table, take_back } => {
+                self.session()?.grant(user, table, take_back).await?;
+                self.look_for_excess(user, table).await;
+                Answer::Done
+            }
+            Effect::Revoke { user, tables } => done(self.session()?.revoke(user, tables).await?),
+            Effect::Reads(user, table) => Answer::Reads(self.session()?.reads(user, table).await?),
+            Effect::DropUser(user) => done(self.session()?.drop_user(user).await?),
+        })
+    }
+
+    async fn lock(&mut self) -> Result<()> {
+        let Some(side) = &self.source else { return Err(no_side("source")) };
+        let mut session = match self.session.take().or_else(|| side.sessions.take(side.source)) {
+            Some(session) => session,
+            None => side.connector.connect(side.source, self.deadline).await?,
+        };
+        let wait = self.settings.lock_wait.min(self.deadline.remaining());
+        let hold = self.settings.deadline + Duration::from_secs(10);
+        match session.lock(&LockKey::new(&self.subscription.key()), wait, hold).await? {
+            Lock::Held => {}
+            Lock::Unsupported(_) if self.settings.host_serialises => {}
+            Lock::Unsupported(why) => {
+                return Err(Error::new(ErrorKind::LockUnsupported, why).advise(
+                    "let the host run at most one grant or revoke at a time for each (connection, environment), and say so in the settings (host_serialises)",
+                ));
+            }
+        }
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// What a new user can do beyond its grant is worth telling, and not worth failing for.
+    async fn look_for_excess(&mut self, user: &UserName, table: &TableName) {
+        if !self.new_user {
+            return;
+        }
+        let Some(session) = &mut self.session else { return };
+        match session.excess(user, std::slice::from_ref(table), EXCESS).await {
+            Ok(found) => self.excess = found,
+            Err(error) => tracing::debug!(%error, "what else the user can do could not be found out"),
+        }
+    }
+
+    fn side(&self) -> Result<&SourceSide<'a>> {
+        self.source.as_ref().ok_or_else(|| no_side("source"))
+    }
+
+    fn copies(&self) -> Result<&'a dyn CredentialStore> {
+        self.copies.ok_or_else(|| no_side("consumer"))
+    }
+
+    fn session(&mut self) -> Result<&mut dyn SourceEngine> {
+        match &mut self.session {
+            Some(session) => Ok(&mut **session),
+            None => Err(Error::new(ErrorKind::LockLost, "there is no session on the source any more")),
+        }
+    }
+}
+
+fn no_side(side: &str) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("this part of the workflow has no access to the {side}'s side"))
+}
+
+fn done((): ()) -> Answer {
+    Answer::Done
+}
+
+/// What the portal is asked.
+pub(crate) fn question(subscription: &Subscription, told: Wanted) -> Question {
+    Question {
+        domain: subscription.domain.clone(),
+        project: subscription.consumer.project.clone(),
+        environment: subscription.consumer.environment.clone(),
+        listing: subscription.listing.id.clone(),
+        asset: subscription.asset.id.clone(),
+        told,
+    }
+}
+
+/// The table for which an asset was granted, if its row is missing: looked for among all tables of the source record.
+pub(crate) async fn find(tracking: &dyn TrackingStore, key: &SourceKey, asset: &AssetId) -> Result<Option<TableName>> {
+    let query = Query::Entries(key.clone());
+    let mut after = None;
+    loop {
+        let page = tracking.list(&query, after.as_ref()).await?;
+        for stored in page.records {
+            if let Record::Entry(entry) = stored?.record
+                && entry.assets.contains_key(asset)
+            {
+                return Ok(Some(entry.table));
+            }
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// Full jitter: anything up to the bound, so that runs that collided do not collide again.
+async fn pause(bound: Duration) {
+    let bound = bound.min(Duration::from_secs(3));
+    tokio::time::sleep(bound.mul_f64(rand::rng().random_range(0.2..1.0))).await;
+}
+
+fn step(effect: &Effect) -> Step {
+    match effect {
+        Effect::Lock | Effect::Unlock => Step::Lock,
+        Effect::Ask => Step::Ask,
+        Effect::Read(_) | Effect::Commit(_) | Effect::Find => Step::Tracking,
+        Effect::Resolve(_) => Step::Resolve,
+        Effect::ReadSecret(_) | Effect::CreateSecret(..) | Effect::Share(..) | Effect::Burn(_) => Step::ProducerSecret,
+        Effect::CreateUser(_) | Effect::SetPassword(_) => Step::User,
+        Effect::LogIn(..) | Effect::Reads(..) => Step::ReadBack,
+        Effect::Grant { .. } => Step::Grant,
+        Effect::Revoke { .. } => Step::Revoke,
+        Effect::DropUser(_) => Step::Drop,
+        Effect::ReadCopy(_)
+        | Effect::ReadShared(_)
+        | Effect::CreateCopy(..)
+        | Effect::ReplaceCopy(..)
+        | Effect::BurnCopy(_) => Step::ConsumerSecret,
+    }
+}
+
+/// The effect's name, for logs: never its contents.
+fn name(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Lock => "lock",
+        Effect::Unlock => "unlock",
+        Effect::Ask => "ask",
+        Effect::Read(_) => "read records",
+        Effect::Find => "find",
+        Effect::Commit(_) => "commit",
+        Effect::Resolve(_) => "resolve",
+        Effect::ReadSecret(_) => "read secret",
+        Effect::CreateSecret(..) => "create secret",
+        Effect::Share(..) => "share secret",
+        Effect::Burn(_) => "burn secret",
+        Effect::CreateUser(_) => "create user",
+        Effect::SetPassword(_) => "set password",
+        Effect::LogIn(..) => "log in as user",
+        Effect::Grant { .. } => "grant",
+        Effect::Revoke { .. } => "revoke",
+        Effect::Reads(..) => "read back",
+        Effect::DropUser(_) => "drop user",
+        Effect::ReadCopy(_) => "read copy",
+        Effect::ReadShared(_) => "read shared secret",
+        Effect::CreateCopy(..) => "create copy",
+        Effect::ReplaceCopy(..) => "replace copy",
+        Effect::BurnCopy(_) => "burn copy",
+    }
+}
+
+/// Adds what to do about a failure that a run itself has found.
+fn explain(error: Error) -> Error {
+    let advice = match error.kind() {
+        ErrorKind::SecretGone => {
+            "restore the secret if that is still possible; or revoke the environment's assets on this source, and grant them again"
+        }
+        ErrorKind::RecordInvalid => {
+            "compare the record with a backup; or remove what the source grants to the user by hand, then the record"
+        }
+        ErrorKind::SecretInvalid => "restore the secret's earlier value",
+        ErrorKind::UserLoginRefused => {
+            "look for a rule that keeps the user out: pg_hba.conf, an account lock, a login trigger, a network rule"
+        }
+        ErrorKind::Contention => "try again when the rotation has ended",
+        ErrorKind::Unexpected => "look for a DENY, a row security policy or another rule on the table",
+        _ => return error,
+    };
+    error.advise(advice)
+}
+
+/// What the consumer's secret says about the wire.
+pub(crate) fn ssl(source: &Source) -> Option<bool> {
+    Some(source.tls.is_encrypted())
+}

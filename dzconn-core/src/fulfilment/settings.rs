@@ -1,0 +1,67 @@
+//! What can be set.
+
+use std::time::Duration;
+
+use crate::Result;
+use crate::model::{AccountId, Principal, UserNaming};
+
+/// How a [`Fulfilment`](super::Fulfilment) behaves. The defaults suit a service or a Lambda function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How long one grant or revoke may take in all; 60 seconds by default. Past it the run ends with
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), and the next run for the same environment and source finishes or undoes it.
+    pub deadline: Duration,
+    /// How long a run waits for another one that holds the source's lock; 20 seconds by default.
+    pub lock_wait: Duration,
+    /// How many sessions are open on one source at once, at most; 4 by default.
+    pub sessions_per_source: usize,
+    /// How often a run tries again what is retryable, in all; 8 times by default.
+    pub retries: u32,
+    /// How new users are named.
+    pub user_naming: UserNaming,
+    /// Who reads a shared secret: a role's ARN with `{account}` in place of the consumer's account. `None` where producer and
+    /// consumer use the same store under the same identity.
+    pub reader: Option<String>,
+    /// That the host itself never runs two for the same (connection, environment) at once. Sources that cannot hold a lock
+    /// (Galera, multi-primary replication) are refused otherwise.
+    pub host_serialises: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(60),
+            lock_wait: Duration::from_secs(20),
+            sessions_per_source: 4,
+            retries: 8,
+            user_naming: UserNaming::default(),
+            reader: None,
+            host_serialises: false,
+        }
+    }
+}
+
+impl Settings {
+    /// What is wrong with them, if anything: one sentence each.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        if self.deadline.is_zero() {
+            mistakes.push("deadline is zero".to_owned());
+        }
+        if self.lock_wait > self.deadline {
+            mistakes.push("lock_wait is longer than deadline".to_owned());
+        }
+        if self.sessions_per_source == 0 {
+            mistakes.push("sessions_per_source is zero".to_owned());
+        }
+        if self.reader.as_ref().is_some_and(|reader| !reader.contains("{account}")) {
+            mistakes.push("reader has no {account} in it".to_owned());
+        }
+        mistakes
+    }
+
+    pub(crate) fn readers(&self, account: &AccountId) -> Result<Vec<Principal>> {
+        self.reader.iter().map(|reader| Principal::new(reader.replace("{account}", account.as_str()))).collect()
+    }
+}

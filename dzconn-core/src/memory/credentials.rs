@@ -1,0 +1,255 @@
+//! Secrets of several accounts in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::model::{AccountId, Credentials, Principal, SecretId, SecretName, SecretTags};
+use crate::store::{CredentialStore, NewSecret, SecretVersion, Slot, StoredSecret, WriteOutcome};
+use crate::{Error, ErrorKind, Result};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Live {
+    id: SecretId,
+    secret: NewSecret,
+    readers: BTreeSet<Principal>,
+    /// How often a value was written here: the version.
+    writes: u64,
+    pending: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    Live(Box<Live>),
+    Burnt,
+}
+
+impl Name {
+    fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            Self::Burnt => None,
+        }
+    }
+
+    fn slot(&self) -> Slot {
+        self.live().map_or(Slot::Burnt, |live| {
+            Slot::Live(Box::new(StoredSecret {
+                id: live.id.clone(),
+                version: live.version(),
+                credentials: live.secret.credentials.clone(),
+                pending: live.pending,
+            }))
+        })
+    }
+}
+
+impl Live {
+    fn version(&self) -> SecretVersion {
+        SecretVersion::new(format!("{}#{}", self.id, self.writes))
+    }
+}
+
+/// The secrets of all accounts. Pure: the same calls on equal states give equal answers and equal states; versions count
+/// the writes under a name.
+///
+/// A secret's id is `memory:<account>:<name>`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct VaultState {
+    names: BTreeMap<(AccountId, SecretName), Name>,
+}
+
+impl VaultState {
+    /// See [`CredentialStore::read`].
+    pub fn read(&self, account: &AccountId, name: &SecretName) -> Slot {
+        self.name(account, name).map_or(Slot::Empty, Name::slot)
+    }
+
+    /// See [`CredentialStore::read_shared`]; the caller is a principal of an account.
+    pub fn read_shared(&self, account: &AccountId, caller: &Principal, id: &SecretId) -> Result<Slot> {
+        let (owner, name) = parse_id(id)?;
+        if owner == *account {
+            return Ok(self.read(account, &name));
+        }
+        match self.name(&owner, &name) {
+            Some(Name::Burnt) => Ok(Slot::Burnt),
+            Some(found @ Name::Live(live)) if live.readers.contains(caller) => Ok(found.slot()),
+            // Whether there is such a secret is none of the caller's business.
+            Some(Name::Live(_)) | None => {
+                Err(Error::new(ErrorKind::StoreDenied, format!("{id} is not shared with {caller}"))
+                    .advise("the secret's owner must share it with the role that reads it"))
+            }
+        }
+    }
+
+    /// See [`CredentialStore::create`].
+    pub fn create(&mut self, account: &AccountId, name: &SecretName, secret: &NewSecret) -> Result<Slot> {
+        let id = SecretId::new(format!("memory:{account}:{name}"))?;
+        let fresh = || Live { id, secret: secret.clone(), readers: BTreeSet::new(), writes: 1, pending: false };
+        let name = self.names.entry((account.clone(), name.clone())).or_insert_with(|| Name::Live(Box::new(fresh())));
+        Ok(name.slot())
+    }
+
+    /// See [`CredentialStore::replace`].
+    pub fn replace(
+        &mut self,
+        account: &AccountId,
+        name: &SecretName,
+        seen: &SecretVersion,
+        secret: &NewSecret,
+    ) -> WriteOutcome {
+        match self.live_mut(account, name) {
+            Some(live) if live.version() == *seen => {
+                live.secret = secret.clone();
+                live.writes += 1;
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Conflict,
+        }
+    }
+
+    /// See [`CredentialStore::share`].
+    pub fn share(&mut self, account: &AccountId, name: &SecretName, readers: &[Principal]) -> Result<()> {
+        let live = self.live_mut(account, name).ok_or_else(|| {
+            Error::new(ErrorKind::SecretGone, format!("there is no secret {name} in account {account}"))
+        })?;
+        live.readers = readers.iter().cloned().collect();
+        Ok(())
+    }
+
+    /// See [`CredentialStore::burn`].
+    pub fn burn(&mut self, account: &AccountId, name: &SecretName) {
+        self.names.insert((account.clone(), name.clone()), Name::Burnt);
+    }
+
+    /// Says whether a rotation of a live secret is under way. Without such a secret nothing happens.
+    pub fn set_pending(&mut self, account: &AccountId, name: &SecretName, pending: bool) {
+        if let Some(live) = self.live_mut(account, name) {
+            live.pending = pending;
+        }
+    }
+
+    /// Every live secret of every account.
+    pub fn live(&self) -> Vec<(AccountId, SecretName, Credentials)> {
+        self.names
+            .iter()
+            .filter_map(|((account, name), found)| {
+                Some((account.clone(), name.clone(), found.live()?.secret.credentials.clone()))
+            })
+            .collect()
+    }
+
+    /// Whose a live secret is.
+    pub fn tags(&self, account: &AccountId, name: &SecretName) -> Option<SecretTags> {
+        Some(self.name(account, name)?.live()?.secret.tags.clone())
+    }
+
+    /// Who may read a live secret besides its own account.
+    pub fn readers(&self, account: &AccountId, name: &SecretName) -> Vec<Principal> {
+        let live = self.name(account, name).and_then(Name::live);
+        live.map(|live| live.readers.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    fn name(&self, account: &AccountId, name: &SecretName) -> Option<&Name> {
+        self.names.get(&(account.clone(), name.clone()))
+    }
+
+    fn live_mut(&mut self, account: &AccountId, name: &SecretName) -> Option<&mut Live> {
+        match self.names.get_mut(&(account.clone(), name.clone()))? {
+            Name::Live(live) => Some(live),
+            Name::Burnt => None,
+        }
+    }
+}
+
+fn parse_id(id: &SecretId) -> Result<(AccountId, SecretName)> {
+    // A name holds no colon, an account may.
+    let parts = id.as_str().strip_prefix("memory:").and_then(|rest| rest.rsplit_once(':'));
+    let (account, name) = parts.ok_or_else(|| {
+        Error::new(ErrorKind::InvalidInput, format!("{id} is not the id of a secret in memory"))
+            .advise("such an id has the form memory:<account>:<name>")
+    })?;
+    Ok((AccountId::new(account)?, SecretName::new(name)?))
+}
+
+/// The secrets of all accounts, in memory. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryVault {
+    state: Arc<Mutex<VaultState>>,
+}
+
+impl MemoryVault {
+    /// An empty vault.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The secrets of one account, as one of its roles sees them.
+    #[must_use]
+    pub fn account(&self, account: AccountId, caller: Principal) -> MemoryCredentials {
+        MemoryCredentials { vault: self.clone(), account, caller }
+    }
+
+    /// What the vault holds now.
+    pub fn snapshot(&self) -> VaultState {
+        self.with(|state| state.clone())
+    }
+
+    /// Every live secret of every account.
+    pub fn live(&self) -> Vec<(AccountId, SecretName, Credentials)> {
+        self.with(|state| state.live())
+    }
+
+    /// See [`VaultState::set_pending`].
+    pub fn set_pending(&self, account: &AccountId, name: &SecretName, pending: bool) {
+        self.with(|state| state.set_pending(account, name, pending));
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut VaultState) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl From<VaultState> for MemoryVault {
+    fn from(state: VaultState) -> Self {
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+}
+
+/// One account's secrets in a [`MemoryVault`], as one role sees them.
+#[derive(Clone, Debug)]
+pub struct MemoryCredentials {
+    vault: MemoryVault,
+    account: AccountId,
+    caller: Principal,
+}
+
+#[async_trait]
+impl CredentialStore for MemoryCredentials {
+    async fn read(&self, name: &SecretName) -> Result<Slot> {
+        Ok(self.vault.with(|state| state.read(&self.account, name)))
+    }
+
+    async fn read_shared(&self, id: &SecretId) -> Result<Slot> {
+        self.vault.with(|state| state.read_shared(&self.account, &self.caller, id))
+    }
+
+    async fn create(&self, name: &SecretName, secret: &NewSecret) -> Result<Slot> {
+        self.vault.with(|state| state.create(&self.account, name, secret))
+    }
+
+    async fn replace(&self, name: &SecretName, seen: &SecretVersion, secret: &NewSecret) -> Result<WriteOutcome> {
+        Ok(self.vault.with(|state| state.replace(&self.account, name, seen, secret)))
+    }
+
+    async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()> {
+        self.vault.with(|state| state.share(&self.account, name, readers))
+    }
+
+    async fn burn(&self, name: &SecretName) -> Result<()> {
+        self.vault.with(|state| state.burn(&self.account, name));
+        Ok(())
+    }
+}

@@ -1,0 +1,656 @@
+//! The producer's part of a run: what happens under the source's lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::ErrorKind;
+use crate::engine::{Created, Login, Reads};
+use crate::model::{
+    Credentials, Generation, GenerationId, OpenState, Phase, Principal, SecretId, SecretName, SecretTags,
+    SourceEndpoint, SourceRecord, Subscription, TableName, Target, UserName, Version,
+};
+use crate::portal::Wanted;
+use crate::store::{Key, NewSecret, Slot, StoredSecret, WriteOutcome};
+use crate::workflow::effect::{Answer, Effect, Failure, Fresh, Next};
+use crate::workflow::transition::{Move, View, apply, entry_of, source_of, transaction};
+
+/// What a producer's run is started with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProducerTask {
+    /// Who, what and where.
+    pub subscription: Subscription,
+    /// What the run was started for; the portal has the last word.
+    pub wish: Wanted,
+    /// Whether the portal is asked. It is not when an asset is taken back from a place where it no longer is.
+    pub ask: bool,
+    /// The table that tracking has for the asset.
+    pub table: Option<TableName>,
+    /// The user of a new generation.
+    pub user: UserName,
+    /// The address for the secret.
+    pub endpoint: SourceEndpoint,
+    /// What the secret says about TLS.
+    pub ssl: Option<bool>,
+    /// Who may read the producer's secret.
+    pub readers: Vec<Principal>,
+}
+
+/// What the producer's part has brought about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Produced {
+    /// What was done: what the portal wanted, not necessarily what the run was started for.
+    pub did: Did,
+    /// What kept the run from doing what was wanted. What it had begun has been undone, as far as `undone` says.
+    pub failure: Option<Failure>,
+    /// After a failure: whether everything is as it was.
+    pub undone: bool,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Did {
+    /// The user reads the table.
+    Granted(Delivery),
+    /// The user goes on reading the table, although the subscription has ended.
+    Retained(Delivery),
+    /// dzconn's privilege is gone.
+    Revoked {
+        /// Whether anything had to be done.
+        changed: bool,
+        /// Whether it was the last table, so that user and secret went too.
+        dropped: bool,
+        /// The table, if there was one.
+        table: Option<TableName>,
+        /// Whether the user can still read it, by ways that are not dzconn's.
+        reads: Reads,
+    },
+}
+
+/// What the consumer's part needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Delivery {
+    /// The generation that was granted.
+    pub generation: GenerationId,
+    /// The table.
+    pub table: TableName,
+    /// The database user.
+    pub user: UserName,
+    /// The producer's secret.
+    pub secret: SecretName,
+    /// Its address.
+    pub secret_id: SecretId,
+    /// The name for the consumer's copy.
+    pub copy: SecretName,
+    /// Whether the user was made by this run.
+    pub new_user: bool,
+    /// Whether anything had to be recorded.
+    pub changed: bool,
+}
+
+/// Where a run stands: the effect whose answer it waits for. A write carries the view that it leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum At {
+    Begin,
+    Lock,
+    Ask,
+    Resolve,
+    Records,
+    Find,
+    IntendGrant(View),
+    Secret,
+    Share,
+    User,
+    Grant,
+    LogIn,
+    SecretAgain,
+    Password,
+    Granted(View),
+    Retain(View),
+    IntendRevoke(View),
+    Revoke,
+    StillReads,
+    Revoked(View),
+    Drop,
+    Burn,
+    Retire(View),
+    Unlock,
+    End,
+}
+
+/// One run of the producer's part, as a state machine: [`next`](Self::next) takes the answer to the last effect and says
+/// what to do now. It holds no connection and touches nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProducerRun {
+    task: Arc<ProducerTask>,
+    at: At,
+    /// What the portal wants; until it has been asked, what the run was started for.
+    wish: Wanted,
+    table: Option<TableName>,
+    resolved: bool,
+    searched: bool,
+    view: View,
+    secret: Option<Box<StoredSecret>>,
+    mended: bool,
+    /// The version of the record that named a burnt secret: seen twice, somebody else has deleted it.
+    burnt: Option<Option<Version>>,
+    /// After a failure: only what this run had begun is taken back.
+    undo: bool,
+    /// Something could not be taken back.
+    stuck: bool,
+    failure: Option<Failure>,
+    new_user: bool,
+    changed: bool,
+    dropped: bool,
+    reads: Reads,
+    did: Option<Did>,
+}
+
+type Step = Result<Effect, Failure>;
+
+const OUT_OF_STEP: Failure =
+    Failure::found(ErrorKind::Unexpected, "an answer does not belong to the effect that was asked for");
+
+impl ProducerRun {
+    /// A run that has not begun; its first answer is [`Answer::Begin`].
+    #[must_use]
+    pub fn new(task: Arc<ProducerTask>) -> Self {
+        Self {
+            at: At::Begin,
+            wish: task.wish,
+            table: task.table.clone(),
+            resolved: false,
+            searched: false,
+            view: View::default(),
+            secret: None,
+            mended: false,
+            burnt: None,
+            undo: false,
+            stuck: false,
+            failure: None,
+            new_user: false,
+            changed: false,
+            dropped: false,
+            reads: Reads::No,
+            did: None,
+            task,
+        }
+    }
+
+    /// What the run is about.
+    pub fn task(&self) -> &ProducerTask {
+        &self.task
+    }
+
+    /// Takes the answer to the last effect and says what to do now.
+    pub fn next(&mut self, answer: Answer, fresh: &mut dyn Fresh) -> Next<Produced> {
+        // Once the work is done it does not matter how the lock is given back.
+        if self.at == At::Unlock {
+            return self.end();
+        }
+        let step = match answer {
+            Answer::SessionLost => self.begin_again(),
+            Answer::Failed(kind) => self.failed(Failure::of_effect(kind), fresh),
+            answer => {
+                let at = std::mem::replace(&mut self.at, At::End);
+                let before = at.clone();
+                self.answered(at, answer, fresh).or_else(|failure| {
+                    self.at = before;
+                    self.failed(failure, fresh)
+                })
+            }
+        };
+        match step {
+            Ok(effect) => Next::Do(effect),
+            Err(failure) => {
+                self.failure.get_or_insert(failure);
+                self.end()
+            }
+        }
+    }
+
+    fn end(&mut self) -> Next<Produced> {
+        self.at = At::End;
+        let did = self.did.take().unwrap_or(Did::Revoked {
+            changed: self.changed,
+            dropped: self.dropped,
+            table: self.table.clone(),
+            reads: self.reads.clone(),
+        });
+        Next::End(Produced { did, failure: self.failure.clone(), undone: !self.stuck })
+    }
+
+    /// The session is gone, and the lock with it: somebody else may have been at work since.
+    fn begin_again(&mut self) -> Step {
+        let Self { task, new_user, changed, dropped, .. } = self.clone();
+        *self = Self { new_user, changed, dropped, ..Self::new(task) };
+        self.go(At::Lock, Effect::Lock)
+    }
+
+    fn go(&mut self, at: At, effect: Effect) -> Step {
+        self.at = at;
+        Ok(effect)
+    }
+
+    fn answered(&mut self, at: At, answer: Answer, fresh: &mut dyn Fresh) -> Step {
+        match (at, answer) {
+            (At::Begin, Answer::Begin) => self.go(At::Lock, Effect::Lock),
+            (At::Lock, Answer::Done) if self.task.ask => self.go(At::Ask, Effect::Ask),
+            (At::Lock, Answer::Done) => self.with_wish(),
+            (At::Ask, Answer::Wanted(wanted)) => {
+                self.wish = wanted;
+                self.with_wish()
+            }
+            (At::Resolve, Answer::Table(table)) => {
+                self.resolved = true;
+                self.table = Some(table);
+                self.read()
+            }
+            (At::Records, Answer::Records(records)) => {
+                let mut records = records.into_iter();
+                let source = source_of(records.next().flatten())?;
+                self.view = View { source, entry: entry_of(records.next().flatten())? };
+                self.with_view(fresh)
+            }
+            (At::Find, Answer::Found(table)) => {
+                self.searched = true;
+                self.table = table;
+                self.read()
+            }
+            (At::Secret, Answer::Slot(slot)) => self.with_secret(slot, fresh),
+            (At::Share, Answer::Done) => self.create_user(),
+            (At::User, Answer::Created(created)) => {
+                self.new_user |= created == Created::New;
+                self.grant()
+            }
+            (At::Grant | At::Password, Answer::Done) => self.log_in(),
+            (At::LogIn, Answer::Login(login)) => self.with_login(&login, fresh),
+            (At::SecretAgain, Answer::Slot(slot)) => self.with_secret_again(slot),
+            (At::Revoke, Answer::Done) => self.still_reads(fresh),
+            (At::StillReads, Answer::Reads(reads)) => {
+                self.reads = reads;
+                self.write(&Move::Revoked, At::Revoked, fresh)
+            }
+            (At::Drop, Answer::Done) => {
+                let name = self.generation()?.secret.clone();
+                self.go(At::Burn, Effect::Burn(name))
+            }
+            (At::Burn, Answer::Done) => self.write(&Move::Retire, At::Retire, fresh),
+            (at, Answer::Wrote(WriteOutcome::Written)) => self.written(at, fresh),
+            // Somebody wrote in between: look again, and go on from what is there.
+            (_, Answer::Wrote(WriteOutcome::Conflict)) => self.read(),
+            _ => Err(OUT_OF_STEP),
+        }
+    }
+
+    fn with_wish(&mut self) -> Step {
+        if self.wish == Wanted::Grant && !self.resolved {
+            return self.go(At::Resolve, Effect::Resolve(self.task.subscription.location.path.clone()));
+        }
+        self.read()
+    }
+
+    fn read(&mut self) -> Step {
+        let key = self.task.subscription.key();
+        let entry = self.table.iter().map(|table| Key::Entry(key.clone(), table.clone()));
+        let keys = std::iter::once(Key::Source(key.clone())).chain(entry).collect();
+        self.go(At::Records, Effect::Read(keys))
+    }
+
+    fn with_view(&mut self, fresh: &mut dyn Fresh) -> Step {
+        let Some(source) = self.source() else {
+            return if self.wants_grant() { self.intend_grant(fresh) } else { self.unlock() };
+        };
+        match source.phase {
+            Phase::Dropping => self.drop_user(),
+            Phase::Retired | Phase::Active if self.wants_grant() => self.intend_grant(fresh),
+            Phase::Retired => self.unlock(),
+            Phase::Active => self.with_active(fresh),
+        }
+    }
+
+    fn wants_grant(&self) -> bool {
+        self.wish == Wanted::Grant && !self.undo
+    }
+
+    /// The record is active, and a grant is not what is wanted.
+    fn with_active(&mut self, fresh: &mut dyn Fresh) -> Step {
+        let asset = &self.task.subscription.asset.id;
+        let Some(source) = self.source() else { return Err(OUT_OF_STEP) };
+        let open =
+            source.open.iter().find(|(_, entry)| entry.assets.contains_key(asset)).map(|(table, _)| table.clone());
+        let settled = self.view.entry.as_ref().and_then(|entry| entry.record.assets.get(asset));
+        if self.undo {
+            // Only what a grant of this asset has begun is taken back; what was granted before stays.
+            if open.is_none() || settled.is_some() {
+                return self.unlock();
+            }
+        } else if self.wish == Wanted::Retain
+            && let Some(publication) = settled
+        {
+            return if publication.retained {
+                self.delivered(Did::Retained)
+            } else {
+                self.write(&Move::Retain { asset: asset.clone() }, At::Retain, fresh)
+            };
+        } else if open.is_none() && self.table.is_none() && !self.searched && source.settled > 0 {
+            return self.go(At::Find, Effect::Find);
+        }
+        let step = Move::Revoke { asset: asset.clone(), table: open.or_else(|| self.table.clone()) };
+        self.write(&step, At::IntendRevoke, fresh)
+    }
+
+    fn intend_grant(&mut self, fresh: &mut dyn Fresh) -> Step {
+        let table = self.own_table()?;
+        let record = Box::new(self.new_record(fresh)?);
+        let Subscription { asset, location, .. } = &self.task.subscription;
+        let step = Move::Grant { asset: asset.id.clone(), path: location.path.clone(), table, fresh: record };
+        self.write(&step, At::IntendGrant, fresh)
+    }
+
+    /// Writes a move; where it changes nothing, goes on as if it had been written.
+    fn write(&mut self, step: &Move, at: fn(View) -> At, fresh: &mut dyn Fresh) -> Step {
+        let after = apply(&self.view, step, fresh.now())?;
+        match transaction(&self.view, &after, fresh) {
+            Some((transaction, view)) => self.go(at(view), Effect::Commit(transaction)),
+            None => self.with_written(&at(after), fresh),
+        }
+    }
+
+    fn written(&mut self, at: At, fresh: &mut dyn Fresh) -> Step {
+        self.changed = true;
+        if let At::IntendGrant(view)
+        | At::Granted(view)
+        | At::Retain(view)
+        | At::IntendRevoke(view)
+        | At::Revoked(view)
+        | At::Retire(view) = &at
+        {
+            self.view = view.clone();
+        }
+        self.with_written(&at, fresh)
+    }
+
+    fn with_written(&mut self, at: &At, fresh: &mut dyn Fresh) -> Step {
+        match at {
+            At::IntendGrant(_) => {
+                let name = self.generation()?.secret.clone();
+                self.go(At::Secret, Effect::ReadSecret(name))
+            }
+            At::Granted(_) => self.delivered(Did::Granted),
+            At::Retain(_) => self.delivered(Did::Retained),
+            At::IntendRevoke(_) => self.revoke(),
+            At::Revoked(_) => self.unlock(),
+            At::Retire(_) => {
+                self.dropped = true;
+                self.with_view(fresh)
+            }
+            _ => Err(OUT_OF_STEP),
+        }
+    }
+
+    // ---- grant
+
+    fn with_secret(&mut self, slot: Slot, fresh: &mut dyn Fresh) -> Step {
+        let generation = self.generation()?.clone();
+        match slot {
+            Slot::Live(secret) if secret.credentials.user != generation.user => Err(Failure::found(
+                ErrorKind::SecretInvalid,
+                "the environment's secret names another user than the record does",
+            )),
+            Slot::Live(secret) => {
+                self.secret = Some(secret);
+                let readers = self.task.readers.clone();
+                self.go(At::Share, Effect::Share(generation.secret, readers))
+            }
+            Slot::Empty => {
+                let secret = Box::new(self.new_secret(generation.user, fresh)?);
+                self.go(At::Secret, Effect::CreateSecret(generation.secret, secret))
+            }
+            Slot::Burnt => {
+                let version = self.view.source.as_ref().map(|seen| seen.version);
+                if self.burnt == version {
+                    return Err(Failure::found(
+                        ErrorKind::SecretGone,
+                        "the environment's secret was deleted, but not by dzconn",
+                    ));
+                }
+                self.burnt = version;
+                self.read()
+            }
+        }
+    }
+
+    fn create_user(&mut self) -> Step {
+        let credentials = self.credentials()?;
+        self.go(At::User, Effect::CreateUser(credentials))
+    }
+
+    fn grant(&mut self) -> Step {
+        let user = self.generation()?.user.clone();
+        let table = self.own_table()?;
+        let take_back = self.revoking();
+        self.go(At::Grant, Effect::Grant { user, table, take_back })
+    }
+
+    /// The strongest proof: as the user, with what the secret holds.
+    fn log_in(&mut self) -> Step {
+        let credentials = self.credentials()?;
+        let table = self.own_table()?;
+        self.go(At::LogIn, Effect::LogIn(credentials, table))
+    }
+
+    fn with_login(&mut self, login: &Login, fresh: &mut dyn Fresh) -> Step {
+        match login {
+            Login::In(Some(Reads::No)) => Err(Failure::found(
+                ErrorKind::Unexpected,
+                "the user logs in but cannot read the table although it was granted: something denies it",
+            )),
+            Login::In(_) => {
+                let Subscription { asset, location, .. } = &self.task.subscription;
+                let secret_id = self.secret.as_ref().map(|secret| secret.id.clone()).ok_or(OUT_OF_STEP)?;
+                let step = Move::Granted {
+                    asset: asset.id.clone(),
+                    path: location.path.clone(),
+                    table: self.own_table()?,
+                    secret_id,
+                };
+                self.write(&step, At::Granted, fresh)
+            }
+            Login::Refused if self.mended => Err(Failure::found(
+                ErrorKind::UserLoginRefused,
+                "the source refuses the user's login with the password that was just set",
+            )),
+            Login::Refused => {
+                let name = self.generation()?.secret.clone();
+                self.go(At::SecretAgain, Effect::ReadSecret(name))
+            }
+        }
+    }
+
+    /// The stored password does not log in. Before it is set, look again: somebody may be rotating it.
+    fn with_secret_again(&mut self, slot: Slot) -> Step {
+        match slot {
+            Slot::Live(now) if now.pending => {
+                Err(Failure::found(ErrorKind::Contention, "the user's password is being rotated by somebody else"))
+            }
+            Slot::Live(now) if self.secret.as_ref().is_some_and(|seen| seen.version == now.version) => {
+                self.mended = true;
+                let credentials = self.credentials()?;
+                self.go(At::Password, Effect::SetPassword(credentials))
+            }
+            Slot::Live(now) => {
+                self.secret = Some(now);
+                self.log_in()
+            }
+            Slot::Empty | Slot::Burnt => self.read(),
+        }
+    }
+
+    fn delivered(&mut self, did: fn(Delivery) -> Did) -> Step {
+        let table = self.own_table()?;
+        let Generation { id, user, secret, secret_id, copy } = self.generation()?.clone();
+        let Some(secret_id) = secret_id else {
+            return Err(Failure::found(
+                ErrorKind::RecordInvalid,
+                "the source record does not say which secret it granted with",
+            ));
+        };
+        let Self { new_user, changed, .. } = *self;
+        self.did = Some(did(Delivery { generation: id, table, user, secret, secret_id, copy, new_user, changed }));
+        self.unlock()
+    }
+
+    // ---- revoke
+
+    fn revoke(&mut self) -> Step {
+        if self.source().is_some_and(|source| source.phase == Phase::Dropping) {
+            return self.drop_user();
+        }
+        let tables = self.revoking();
+        if tables.is_empty() {
+            return self.unlock();
+        }
+        let user = self.generation()?.user.clone();
+        self.go(At::Revoke, Effect::Revoke { user, tables })
+    }
+
+    fn still_reads(&mut self, fresh: &mut dyn Fresh) -> Step {
+        match self.table.clone() {
+            Some(table) if self.revoking().contains(&table) => {
+                let user = self.generation()?.user.clone();
+                self.go(At::StillReads, Effect::Reads(user, table))
+            }
+            _ => self.write(&Move::Revoked, At::Revoked, fresh),
+        }
+    }
+
+    fn drop_user(&mut self) -> Step {
+        let user = self.generation()?.user.clone();
+        self.go(At::Drop, Effect::DropUser(user))
+    }
+
+    fn unlock(&mut self) -> Step {
+        self.go(At::Unlock, Effect::Unlock)
+    }
+
+    // ---- failures
+
+    fn failed(&mut self, failure: Failure, fresh: &mut dyn Fresh) -> Step {
+        let at = self.at.clone();
+        let passing = failure.kind.is_retryable();
+        let kind = failure.kind;
+        if at == At::StillReads {
+            self.reads = Reads::CannotTell(kind.to_string());
+            return self.write(&Move::Revoked, At::Revoked, fresh);
+        }
+        self.failure.get_or_insert(failure.clone());
+        match at {
+            At::Begin | At::Lock | At::End => Err(failure),
+            // Approved with filters only: whatever was granted before is more than is approved now.
+            At::Ask if kind == ErrorKind::Refused => {
+                self.wish = Wanted::Revoke;
+                self.read()
+            }
+            At::Resolve
+            | At::Secret
+            | At::Share
+            | At::User
+            | At::Grant
+            | At::LogIn
+            | At::SecretAgain
+            | At::Password
+                if !passing =>
+            {
+                self.undo = true;
+                self.read()
+            }
+            At::Ask => self.unlock(),
+            _ => {
+                self.stuck = true;
+                self.unlock()
+            }
+        }
+    }
+
+    // ---- what is known
+
+    fn source(&self) -> Option<&SourceRecord> {
+        self.view.source.as_ref().map(|seen| &seen.record)
+    }
+
+    fn generation(&self) -> Result<&Generation, Failure> {
+        self.source().and_then(|source| source.generation.as_ref()).ok_or(Failure::found(
+            ErrorKind::RecordInvalid,
+            "the source record names no generation: somebody may have edited it",
+        ))
+    }
+
+    fn own_table(&self) -> Result<TableName, Failure> {
+        self.table.clone().ok_or(OUT_OF_STEP)
+    }
+
+    fn credentials(&self) -> Result<Box<Credentials>, Failure> {
+        self.secret.as_ref().map(|secret| Box::new(secret.credentials.clone())).ok_or(OUT_OF_STEP)
+    }
+
+    fn revoking(&self) -> Vec<TableName> {
+        let open = self.source().into_iter().flat_map(|source| &source.open);
+        open.filter(|(_, entry)| entry.state == OpenState::Revoking).map(|(table, _)| table.clone()).collect()
+    }
+
+    // ---- what is new
+
+    fn new_record(&self, fresh: &mut dyn Fresh) -> Result<SourceRecord, Failure> {
+        let Subscription { domain, consumer, location, .. } = &self.task.subscription;
+        let id = fresh.generation();
+        let suffix = id.to_string().split_off(24);
+        let name = |side: &str| {
+            SecretName::new(format!("dz-conn-{side}-{}-{}-{suffix}", consumer.project, consumer.environment))
+                .map_err(|error| Failure::of_effect(error.kind()))
+        };
+        Ok(SourceRecord {
+            key: self.task.subscription.key(),
+            domain: domain.clone(),
+            project: consumer.project.clone(),
+            owner: location.owner.clone(),
+            phase: Phase::Active,
+            generation: Some(Generation {
+                id,
+                user: self.task.user.clone(),
+                secret: name("p")?,
+                secret_id: None,
+                copy: name("c")?,
+            }),
+            settled: 0,
+            open: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            retired: BTreeSet::new(),
+            data_assets: BTreeSet::new(),
+            data_assets_complete: true,
+            last_updated: fresh.now(),
+        })
+    }
+
+    fn new_secret(&self, user: UserName, fresh: &mut dyn Fresh) -> Result<NewSecret, Failure> {
+        let ProducerTask { subscription, endpoint, ssl, .. } = &*self.task;
+        let database = match &endpoint.target {
+            Target::Service(name) | Target::Sid(name) => name.clone(),
+            Target::Default | Target::Database(_) | Target::Descriptor(_) => self.own_table()?.database().to_owned(),
+        };
+        let password = fresh.password();
+        Ok(NewSecret {
+            credentials: Credentials {
+                endpoint: endpoint.clone(),
+                database: Some(database),
+                user,
+                password,
+                ssl: *ssl,
+            },
+            tags: SecretTags {
+                domain: subscription.domain.clone(),
+                project: subscription.consumer.project.clone(),
+                environment: subscription.consumer.environment.clone(),
+            },
+        })
+    }
+}
