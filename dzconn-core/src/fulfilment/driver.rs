@@ -17,6 +17,7 @@ use crate::{CredentialStore, Deadline, Error, ErrorKind, Portal, Result, Step, T
 const EXCESS: usize = 8;
 
 /// What the source's side of a run needs.
+#[derive(Clone, Copy)]
 pub(crate) struct SourceSide<'a> {
     pub(crate) source: &'a Source,
     pub(crate) connector: &'a dyn EngineConnector,
@@ -180,7 +181,7 @@ impl<'a> Driver<'a> {
     }
 
     async fn lock(&mut self) -> Result<()> {
-        let Some(side) = &self.source else { return Err(no_side("source")) };
+        let side = self.side()?;
         let mut session = match self.session.take().or_else(|| side.sessions.take(side.source)) {
             Some(session) => session,
             None => side.connector.connect(side.source, self.deadline).await?,
@@ -212,8 +213,9 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn side(&self) -> Result<&SourceSide<'a>> {
-        self.source.as_ref().ok_or_else(|| no_side("source"))
+    /// A copy, so that no borrow of the driver, whose session is not `Sync`, is held while a future waits.
+    fn side(&self) -> Result<SourceSide<'a>> {
+        self.source.ok_or_else(|| no_side("source"))
     }
 
     fn copies(&self) -> Result<&'a dyn CredentialStore> {
@@ -271,7 +273,8 @@ pub(crate) async fn find(tracking: &dyn TrackingStore, key: &SourceKey, asset: &
 /// Full jitter: anything up to the bound, so that runs that collided do not collide again.
 async fn pause(bound: Duration) {
     let bound = bound.min(Duration::from_secs(3));
-    tokio::time::sleep(bound.mul_f64(rand::rng().random_range(0.2..1.0))).await;
+    let part = rand::rng().random_range(0.2..1.0);
+    tokio::time::sleep(bound.mul_f64(part)).await;
 }
 
 fn step(effect: &Effect) -> Step {
@@ -341,9 +344,4 @@ fn explain(error: Error) -> Error {
         _ => return error,
     };
     error.advise(advice)
-}
-
-/// What the consumer's secret says about the wire.
-pub(crate) fn ssl(source: &Source) -> Option<bool> {
-    Some(source.tls.is_encrypted())
 }

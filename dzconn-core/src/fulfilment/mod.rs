@@ -14,7 +14,7 @@ pub use builder::FulfilmentBuilder;
 pub use plan::{Plan, PlannedStep};
 pub use settings::Settings;
 
-use self::driver::{Driver, SourceSide, ssl};
+use self::driver::{Driver, SourceSide};
 use self::fresh::System;
 use self::sessions::Sessions;
 use crate::engine::Engines;
@@ -56,7 +56,7 @@ pub enum Handled {
         /// Which part.
         subscription: Box<Subscription>,
         /// What was brought about, or what kept it from that.
-        result: Result<Outcome>,
+        result: Box<Result<Outcome>>,
     },
     /// It is not ours.
     Skipped {
@@ -79,7 +79,6 @@ struct Order {
 
 impl Fulfilment {
     /// Puts one together.
-    #[must_use]
     pub fn builder() -> FulfilmentBuilder {
         FulfilmentBuilder::default()
     }
@@ -151,7 +150,7 @@ impl Fulfilment {
                         Some(Ending::Revoke) => self.revoke(&subscription).await,
                         Some(Ending::Retain) => self.retain(&subscription).await,
                     };
-                    Handled::Done { subscription, result }
+                    Handled::Done { subscription, result: Box::new(result) }
                 }
             });
         }
@@ -312,7 +311,7 @@ impl Fulfilment {
             table: order.table.clone(),
             user: connector.fold_user_name(user),
             endpoint: source.endpoint.clone(),
-            ssl: ssl(source),
+            ssl: Some(source.tls.is_encrypted()),
             readers: ports.settings.readers(&order.subscription.consumer.owner.account)?,
         })
     }

@@ -19,8 +19,11 @@ pub(crate) struct Sessions {
     per_source: usize,
     runs: Table<SourceKey, tokio::sync::Mutex<()>>,
     caps: Table<ConnectionId, Semaphore>,
-    idle: Mutex<HashMap<Source, (Box<dyn SourceEngine>, Instant)>>,
+    idle: Mutex<HashMap<Source, Idle>>,
 }
+
+/// A session and since when it is idle.
+type Idle = (Box<dyn SourceEngine>, Instant);
 
 /// A place in both queues, given back on drop.
 #[derive(Debug)]
@@ -87,8 +90,8 @@ impl<K: Clone + Eq + std::hash::Hash, V> Table<K, V> {
             return found;
         }
         table.retain(|_, value| value.strong_count() > 0);
-        let made = Arc::new(make());
-        table.insert(key.clone(), Arc::downgrade(&made));
-        made
+        let value = Arc::new(make());
+        table.insert(key.clone(), Arc::downgrade(&value));
+        value
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::model::{AccountId, Credentials, Principal, SecretId, SecretName, SecretTags};
 use crate::store::{CredentialStore, NewSecret, SecretVersion, Slot, StoredSecret, WriteOutcome};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Secret};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Live {
@@ -17,6 +17,8 @@ struct Live {
     /// How often a value was written here: the version.
     writes: u64,
     pending: bool,
+    /// What somebody else put in the place of the value.
+    raw: Option<Secret>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,21 +35,24 @@ impl Name {
         }
     }
 
-    fn slot(&self) -> Slot {
-        self.live().map_or(Slot::Burnt, |live| {
-            Slot::Live(Box::new(StoredSecret {
-                id: live.id.clone(),
-                version: live.version(),
-                credentials: live.secret.credentials.clone(),
-                pending: live.pending,
-            }))
-        })
+    fn slot(&self) -> Result<Slot> {
+        let Some(live) = self.live() else { return Ok(Slot::Burnt) };
+        Ok(Slot::Live(Box::new(StoredSecret {
+            id: live.id.clone(),
+            version: live.version(),
+            credentials: live.credentials()?,
+            pending: live.pending,
+        })))
     }
 }
 
 impl Live {
     fn version(&self) -> SecretVersion {
         SecretVersion::new(format!("{}#{}", self.id, self.writes))
+    }
+
+    fn credentials(&self) -> Result<Credentials> {
+        self.raw.as_ref().map_or_else(|| Ok(self.secret.credentials.clone()), Credentials::from_json)
     }
 }
 
@@ -62,19 +67,19 @@ pub struct VaultState {
 
 impl VaultState {
     /// See [`CredentialStore::read`].
-    pub fn read(&self, account: &AccountId, name: &SecretName) -> Slot {
-        self.name(account, name).map_or(Slot::Empty, Name::slot)
+    pub fn read(&self, account: &AccountId, name: &SecretName) -> Result<Slot> {
+        self.name(account, name).map_or(Ok(Slot::Empty), Name::slot)
     }
 
     /// See [`CredentialStore::read_shared`]; the caller is a principal of an account.
     pub fn read_shared(&self, account: &AccountId, caller: &Principal, id: &SecretId) -> Result<Slot> {
         let (owner, name) = parse_id(id)?;
         if owner == *account {
-            return Ok(self.read(account, &name));
+            return self.read(account, &name);
         }
         match self.name(&owner, &name) {
             Some(Name::Burnt) => Ok(Slot::Burnt),
-            Some(found @ Name::Live(live)) if live.readers.contains(caller) => Ok(found.slot()),
+            Some(found @ Name::Live(live)) if live.readers.contains(caller) => found.slot(),
             // Whether there is such a secret is none of the caller's business.
             Some(Name::Live(_)) | None => {
                 Err(Error::new(ErrorKind::StoreDenied, format!("{id} is not shared with {caller}"))
@@ -86,9 +91,11 @@ impl VaultState {
     /// See [`CredentialStore::create`].
     pub fn create(&mut self, account: &AccountId, name: &SecretName, secret: &NewSecret) -> Result<Slot> {
         let id = SecretId::new(format!("memory:{account}:{name}"))?;
-        let fresh = || Live { id, secret: secret.clone(), readers: BTreeSet::new(), writes: 1, pending: false };
-        let name = self.names.entry((account.clone(), name.clone())).or_insert_with(|| Name::Live(Box::new(fresh())));
-        Ok(name.slot())
+        let name = self.names.entry((account.clone(), name.clone())).or_insert_with(|| {
+            let readers = BTreeSet::new();
+            Name::Live(Box::new(Live { id, secret: secret.clone(), readers, writes: 1, pending: false, raw: None }))
+        });
+        name.slot()
     }
 
     /// See [`CredentialStore::replace`].
@@ -102,6 +109,7 @@ impl VaultState {
         match self.live_mut(account, name) {
             Some(live) if live.version() == *seen => {
                 live.secret = secret.clone();
+                live.raw = None;
                 live.writes += 1;
                 WriteOutcome::Written
             }
@@ -130,13 +138,20 @@ impl VaultState {
         }
     }
 
-    /// Every live secret of every account.
+    /// Puts any text in the place of a live secret's value, past every rule, as somebody might by hand. Without such a
+    /// secret nothing happens.
+    pub fn put_raw(&mut self, account: &AccountId, name: &SecretName, value: Secret) {
+        if let Some(live) = self.live_mut(account, name) {
+            live.raw = Some(value);
+            live.writes += 1;
+        }
+    }
+
+    /// Every live secret of every account, save those whose value cannot be read.
     pub fn live(&self) -> Vec<(AccountId, SecretName, Credentials)> {
         self.names
             .iter()
-            .filter_map(|((account, name), found)| {
-                Some((account.clone(), name.clone(), found.live()?.secret.credentials.clone()))
-            })
+            .filter_map(|((account, name), found)| Some((account.clone(), name.clone(), found.live()?.credentials().ok()?)))
             .collect()
     }
 
@@ -207,6 +222,11 @@ impl MemoryVault {
         self.with(|state| state.set_pending(account, name, pending));
     }
 
+    /// See [`VaultState::put_raw`].
+    pub fn put_raw(&self, account: &AccountId, name: &SecretName, value: Secret) {
+        self.with(|state| state.put_raw(account, name, value));
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut VaultState) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -229,7 +249,7 @@ pub struct MemoryCredentials {
 #[async_trait]
 impl CredentialStore for MemoryCredentials {
     async fn read(&self, name: &SecretName) -> Result<Slot> {
-        Ok(self.vault.with(|state| state.read(&self.account, name)))
+        self.vault.with(|state| state.read(&self.account, name))
     }
 
     async fn read_shared(&self, id: &SecretId) -> Result<Slot> {

@@ -1,9 +1,11 @@
 //! Implementations of the ports that keep everything in memory and really behave: for tests, and for trying things out.
 
+mod catalog;
 mod credentials;
 mod engine;
 mod tracking;
 
+pub use catalog::{MemoryCatalog, MemoryPortal};
 pub use credentials::{MemoryCredentials, MemoryVault, VaultState};
 pub use engine::{MemoryClient, MemoryDatabase, MemoryEngine, MemoryRead, MemorySessionId};
 pub use tracking::{MemoryTracking, TrackingState};

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::pin::Pin;
 
+pub mod engine;
+pub mod credentials;
 pub mod tracking;
 
 /// A sentence of a trait's documentation.
@@ -62,7 +64,7 @@ impl std::error::Error for Failure {}
 pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 
 /// One rule: a harness makes one test out of each rule and fixture.
-pub struct Rule<F: 'static> {
+pub struct Rule<F: ?Sized + 'static> {
     /// The rule's name: that of its function.
     pub name: &'static str,
     /// The promise that it checks first of all.
@@ -73,7 +75,7 @@ pub struct Rule<F: 'static> {
     pub check: for<'a> fn(&'a F) -> Checked<'a>,
 }
 
-impl<F> fmt::Debug for Rule<F> {
+impl<F: ?Sized> fmt::Debug for Rule<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }

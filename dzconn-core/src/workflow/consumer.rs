@@ -104,7 +104,9 @@ impl ConsumerRun {
                 Some(_) => self.read_copy(),
                 None => self.sweep(self.task.subscription.asset.id.clone()),
             },
-            (At::Copy, Answer::Slot(Slot::Burnt)) => self.superseded(),
+            (At::Copy, Answer::Slot(Slot::Burnt)) | (At::SupersededStrike, Answer::Wrote(WriteOutcome::Conflict)) => {
+                self.superseded()
+            }
             (At::Copy, Answer::Slot(slot)) => {
                 let seen = if let Slot::Live(secret) = slot { Some(secret) } else { None };
                 let source = self.delivery()?.secret_id.clone();
@@ -123,7 +125,6 @@ impl ConsumerRun {
                 let changes = vec![Change::remove(mapping, Expect::Anything)];
                 self.go(At::SupersededStrike, Effect::Commit(Transaction { changes }))
             }
-            (At::SupersededStrike, Answer::Wrote(WriteOutcome::Conflict)) => self.superseded(),
             (At::SupersededStrike | At::SweepRow | At::Strike, Answer::Wrote(_)) => {
                 self.sweep(self.task.subscription.asset.id.clone())
             }
@@ -264,7 +265,7 @@ impl ConsumerRun {
         let entry = entry_of(records.next().flatten())?.map(|seen| seen.record);
         let delivery = self.delivery()?;
         let copy = delivery.copy.clone();
-        if !source.and_then(|source| source.generation).is_some_and(|generation| generation.id == delivery.generation) {
+        if source.and_then(|source| source.generation).is_none_or(|generation| generation.id != delivery.generation) {
             return self.go(At::SupersededBurn, Effect::BurnCopy(copy));
         }
         if entry.is_some_and(|entry| entry.assets.contains_key(&self.task.subscription.asset.id)) {

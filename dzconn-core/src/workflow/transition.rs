@@ -19,6 +19,13 @@ pub(crate) struct Seen<T> {
     pub(crate) record: T,
 }
 
+impl<T> Seen<T> {
+    /// What a write over just this must expect.
+    pub(crate) fn expect(&self) -> Expect {
+        self.version.map_or(Expect::Unversioned, Expect::Is)
+    }
+}
+
 /// What a run has seen of tracking: the source record, and the entry of its own table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct View {
@@ -220,7 +227,7 @@ pub(crate) fn transaction(before: &View, after: &View, fresh: &mut dyn Fresh) ->
     let now = fresh.now();
     let mut changes = Vec::new();
     changes.extend(change(
-        &before.source,
+        before.source.as_ref(),
         &mut after.source,
         |record| {
             record.last_updated = now;
@@ -230,7 +237,7 @@ pub(crate) fn transaction(before: &View, after: &View, fresh: &mut dyn Fresh) ->
     ));
     if before.entry != after.entry {
         changes.extend(change(
-            &before.entry,
+            before.entry.as_ref(),
             &mut after.entry,
             |record| {
                 record.last_updated = now;
@@ -243,23 +250,19 @@ pub(crate) fn transaction(before: &View, after: &View, fresh: &mut dyn Fresh) ->
 }
 
 fn change<T: Clone>(
-    before: &Option<Seen<T>>,
+    before: Option<&Seen<T>>,
     after: &mut Option<Seen<T>>,
     record: impl Fn(&mut T) -> Record,
     fresh: &mut dyn Fresh,
 ) -> Option<Change> {
-    let expect = match before {
-        None => Expect::Absent,
-        Some(Seen { version: Some(version), .. }) => Expect::Is(*version),
-        Some(Seen { version: None, .. }) => Expect::Unversioned,
-    };
+    let expect = before.map_or(Expect::Absent, Seen::expect);
     match after {
         Some(seen) => {
             let version = fresh.version();
             seen.version = Some(version);
             Some(Change::put(expect, version, record(&mut seen.record)))
         }
-        None => before.clone().map(|mut seen| Change::remove(record(&mut seen.record).key(), expect)),
+        None => before.cloned().map(|mut seen| Change::remove(record(&mut seen.record).key(), expect)),
     }
 }
 

@@ -1,16 +1,18 @@
 //! The producer's part of a run: what happens under the source's lock.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod grant;
+mod revoke;
+
 use std::sync::Arc;
 
 use crate::ErrorKind;
-use crate::engine::{Created, Login, Reads};
+use crate::engine::{Created, Reads};
 use crate::model::{
-    Credentials, Generation, GenerationId, OpenState, Phase, Principal, SecretId, SecretName, SecretTags,
-    SourceEndpoint, SourceRecord, Subscription, TableName, Target, UserName, Version,
+    Credentials, Generation, GenerationId, OpenState, Phase, Principal, SecretId, SecretName, SourceEndpoint,
+    SourceRecord, Subscription, TableName, UserName,
 };
 use crate::portal::Wanted;
-use crate::store::{Key, NewSecret, Slot, StoredSecret, WriteOutcome};
+use crate::store::{Expect, Key, StoredSecret, WriteOutcome};
 use crate::workflow::effect::{Answer, Effect, Failure, Fresh, Next};
 use crate::workflow::transition::{Move, View, apply, entry_of, source_of, transaction};
 
@@ -117,6 +119,25 @@ enum At {
     End,
 }
 
+/// Where a run is heading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Course {
+    /// To what is wanted.
+    Forward,
+    /// Back: what this run had begun, and only that, is taken back.
+    Undo,
+    /// Out: something could not even be taken back.
+    Stuck,
+}
+
+/// What a run has done so far; it survives a lost session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Tally {
+    new_user: bool,
+    changed: bool,
+    dropped: bool,
+}
+
 /// One run of the producer's part, as a state machine: [`next`](Self::next) takes the answer to the last effect and says
 /// what to do now. It holds no connection and touches nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -126,21 +147,18 @@ pub struct ProducerRun {
     /// What the portal wants; until it has been asked, what the run was started for.
     wish: Wanted,
     table: Option<TableName>,
+    /// Whether the source has said which table is meant.
     resolved: bool,
+    /// Whether all settled tables have been looked through for the asset.
     searched: bool,
     view: View,
     secret: Option<Box<StoredSecret>>,
     mended: bool,
-    /// The version of the record that named a burnt secret: seen twice, somebody else has deleted it.
-    burnt: Option<Option<Version>>,
-    /// After a failure: only what this run had begun is taken back.
-    undo: bool,
-    /// Something could not be taken back.
-    stuck: bool,
+    /// The state of the record that named a burnt secret: seen twice, somebody else has deleted it.
+    burnt: Option<Expect>,
+    course: Course,
     failure: Option<Failure>,
-    new_user: bool,
-    changed: bool,
-    dropped: bool,
+    tally: Tally,
     reads: Reads,
     did: Option<Did>,
 }
@@ -164,12 +182,9 @@ impl ProducerRun {
             secret: None,
             mended: false,
             burnt: None,
-            undo: false,
-            stuck: false,
+            course: Course::Forward,
             failure: None,
-            new_user: false,
-            changed: false,
-            dropped: false,
+            tally: Tally::default(),
             reads: Reads::No,
             did: None,
             task,
@@ -211,18 +226,18 @@ impl ProducerRun {
     fn end(&mut self) -> Next<Produced> {
         self.at = At::End;
         let did = self.did.take().unwrap_or(Did::Revoked {
-            changed: self.changed,
-            dropped: self.dropped,
+            changed: self.tally.changed,
+            dropped: self.tally.dropped,
             table: self.table.clone(),
             reads: self.reads.clone(),
         });
-        Next::End(Produced { did, failure: self.failure.clone(), undone: !self.stuck })
+        Next::End(Produced { did, failure: self.failure.clone(), undone: self.course != Course::Stuck })
     }
 
     /// The session is gone, and the lock with it: somebody else may have been at work since.
     fn begin_again(&mut self) -> Step {
-        let Self { task, new_user, changed, dropped, .. } = self.clone();
-        *self = Self { new_user, changed, dropped, ..Self::new(task) };
+        let Self { task, tally, .. } = self.clone();
+        *self = Self { tally, ..Self::new(task) };
         self.go(At::Lock, Effect::Lock)
     }
 
@@ -259,7 +274,7 @@ impl ProducerRun {
             (At::Secret, Answer::Slot(slot)) => self.with_secret(slot, fresh),
             (At::Share, Answer::Done) => self.create_user(),
             (At::User, Answer::Created(created)) => {
-                self.new_user |= created == Created::New;
+                self.tally.new_user |= created == Created::New;
                 self.grant()
             }
             (At::Grant | At::Password, Answer::Done) => self.log_in(),
@@ -275,7 +290,7 @@ impl ProducerRun {
                 self.go(At::Burn, Effect::Burn(name))
             }
             (At::Burn, Answer::Done) => self.write(&Move::Retire, At::Retire, fresh),
-            (at, Answer::Wrote(WriteOutcome::Written)) => self.written(at, fresh),
+            (at, Answer::Wrote(WriteOutcome::Written)) => self.written(&at, fresh),
             // Somebody wrote in between: look again, and go on from what is there.
             (_, Answer::Wrote(WriteOutcome::Conflict)) => self.read(),
             _ => Err(OUT_OF_STEP),
@@ -309,42 +324,7 @@ impl ProducerRun {
     }
 
     fn wants_grant(&self) -> bool {
-        self.wish == Wanted::Grant && !self.undo
-    }
-
-    /// The record is active, and a grant is not what is wanted.
-    fn with_active(&mut self, fresh: &mut dyn Fresh) -> Step {
-        let asset = &self.task.subscription.asset.id;
-        let Some(source) = self.source() else { return Err(OUT_OF_STEP) };
-        let open =
-            source.open.iter().find(|(_, entry)| entry.assets.contains_key(asset)).map(|(table, _)| table.clone());
-        let settled = self.view.entry.as_ref().and_then(|entry| entry.record.assets.get(asset));
-        if self.undo {
-            // Only what a grant of this asset has begun is taken back; what was granted before stays.
-            if open.is_none() || settled.is_some() {
-                return self.unlock();
-            }
-        } else if self.wish == Wanted::Retain
-            && let Some(publication) = settled
-        {
-            return if publication.retained {
-                self.delivered(Did::Retained)
-            } else {
-                self.write(&Move::Retain { asset: asset.clone() }, At::Retain, fresh)
-            };
-        } else if open.is_none() && self.table.is_none() && !self.searched && source.settled > 0 {
-            return self.go(At::Find, Effect::Find);
-        }
-        let step = Move::Revoke { asset: asset.clone(), table: open.or_else(|| self.table.clone()) };
-        self.write(&step, At::IntendRevoke, fresh)
-    }
-
-    fn intend_grant(&mut self, fresh: &mut dyn Fresh) -> Step {
-        let table = self.own_table()?;
-        let record = Box::new(self.new_record(fresh)?);
-        let Subscription { asset, location, .. } = &self.task.subscription;
-        let step = Move::Grant { asset: asset.id.clone(), path: location.path.clone(), table, fresh: record };
-        self.write(&step, At::IntendGrant, fresh)
+        self.wish == Wanted::Grant && self.course == Course::Forward
     }
 
     /// Writes a move; where it changes nothing, goes on as if it had been written.
@@ -356,18 +336,18 @@ impl ProducerRun {
         }
     }
 
-    fn written(&mut self, at: At, fresh: &mut dyn Fresh) -> Step {
-        self.changed = true;
+    fn written(&mut self, at: &At, fresh: &mut dyn Fresh) -> Step {
+        self.tally.changed = true;
         if let At::IntendGrant(view)
         | At::Granted(view)
         | At::Retain(view)
         | At::IntendRevoke(view)
         | At::Revoked(view)
-        | At::Retire(view) = &at
+        | At::Retire(view) = at
         {
             self.view = view.clone();
         }
-        self.with_written(&at, fresh)
+        self.with_written(at, fresh)
     }
 
     fn with_written(&mut self, at: &At, fresh: &mut dyn Fresh) -> Step {
@@ -381,156 +361,11 @@ impl ProducerRun {
             At::IntendRevoke(_) => self.revoke(),
             At::Revoked(_) => self.unlock(),
             At::Retire(_) => {
-                self.dropped = true;
+                self.tally.dropped = true;
                 self.with_view(fresh)
             }
             _ => Err(OUT_OF_STEP),
         }
-    }
-
-    // ---- grant
-
-    fn with_secret(&mut self, slot: Slot, fresh: &mut dyn Fresh) -> Step {
-        let generation = self.generation()?.clone();
-        match slot {
-            Slot::Live(secret) if secret.credentials.user != generation.user => Err(Failure::found(
-                ErrorKind::SecretInvalid,
-                "the environment's secret names another user than the record does",
-            )),
-            Slot::Live(secret) => {
-                self.secret = Some(secret);
-                let readers = self.task.readers.clone();
-                self.go(At::Share, Effect::Share(generation.secret, readers))
-            }
-            Slot::Empty => {
-                let secret = Box::new(self.new_secret(generation.user, fresh)?);
-                self.go(At::Secret, Effect::CreateSecret(generation.secret, secret))
-            }
-            Slot::Burnt => {
-                let version = self.view.source.as_ref().map(|seen| seen.version);
-                if self.burnt == version {
-                    return Err(Failure::found(
-                        ErrorKind::SecretGone,
-                        "the environment's secret was deleted, but not by dzconn",
-                    ));
-                }
-                self.burnt = version;
-                self.read()
-            }
-        }
-    }
-
-    fn create_user(&mut self) -> Step {
-        let credentials = self.credentials()?;
-        self.go(At::User, Effect::CreateUser(credentials))
-    }
-
-    fn grant(&mut self) -> Step {
-        let user = self.generation()?.user.clone();
-        let table = self.own_table()?;
-        let take_back = self.revoking();
-        self.go(At::Grant, Effect::Grant { user, table, take_back })
-    }
-
-    /// The strongest proof: as the user, with what the secret holds.
-    fn log_in(&mut self) -> Step {
-        let credentials = self.credentials()?;
-        let table = self.own_table()?;
-        self.go(At::LogIn, Effect::LogIn(credentials, table))
-    }
-
-    fn with_login(&mut self, login: &Login, fresh: &mut dyn Fresh) -> Step {
-        match login {
-            Login::In(Some(Reads::No)) => Err(Failure::found(
-                ErrorKind::Unexpected,
-                "the user logs in but cannot read the table although it was granted: something denies it",
-            )),
-            Login::In(_) => {
-                let Subscription { asset, location, .. } = &self.task.subscription;
-                let secret_id = self.secret.as_ref().map(|secret| secret.id.clone()).ok_or(OUT_OF_STEP)?;
-                let step = Move::Granted {
-                    asset: asset.id.clone(),
-                    path: location.path.clone(),
-                    table: self.own_table()?,
-                    secret_id,
-                };
-                self.write(&step, At::Granted, fresh)
-            }
-            Login::Refused if self.mended => Err(Failure::found(
-                ErrorKind::UserLoginRefused,
-                "the source refuses the user's login with the password that was just set",
-            )),
-            Login::Refused => {
-                let name = self.generation()?.secret.clone();
-                self.go(At::SecretAgain, Effect::ReadSecret(name))
-            }
-        }
-    }
-
-    /// The stored password does not log in. Before it is set, look again: somebody may be rotating it.
-    fn with_secret_again(&mut self, slot: Slot) -> Step {
-        match slot {
-            Slot::Live(now) if now.pending => {
-                Err(Failure::found(ErrorKind::Contention, "the user's password is being rotated by somebody else"))
-            }
-            Slot::Live(now) if self.secret.as_ref().is_some_and(|seen| seen.version == now.version) => {
-                self.mended = true;
-                let credentials = self.credentials()?;
-                self.go(At::Password, Effect::SetPassword(credentials))
-            }
-            Slot::Live(now) => {
-                self.secret = Some(now);
-                self.log_in()
-            }
-            Slot::Empty | Slot::Burnt => self.read(),
-        }
-    }
-
-    fn delivered(&mut self, did: fn(Delivery) -> Did) -> Step {
-        let table = self.own_table()?;
-        let Generation { id, user, secret, secret_id, copy } = self.generation()?.clone();
-        let Some(secret_id) = secret_id else {
-            return Err(Failure::found(
-                ErrorKind::RecordInvalid,
-                "the source record does not say which secret it granted with",
-            ));
-        };
-        let Self { new_user, changed, .. } = *self;
-        self.did = Some(did(Delivery { generation: id, table, user, secret, secret_id, copy, new_user, changed }));
-        self.unlock()
-    }
-
-    // ---- revoke
-
-    fn revoke(&mut self) -> Step {
-        if self.source().is_some_and(|source| source.phase == Phase::Dropping) {
-            return self.drop_user();
-        }
-        let tables = self.revoking();
-        if tables.is_empty() {
-            return self.unlock();
-        }
-        let user = self.generation()?.user.clone();
-        self.go(At::Revoke, Effect::Revoke { user, tables })
-    }
-
-    fn still_reads(&mut self, fresh: &mut dyn Fresh) -> Step {
-        match self.table.clone() {
-            Some(table) if self.revoking().contains(&table) => {
-                let user = self.generation()?.user.clone();
-                self.go(At::StillReads, Effect::Reads(user, table))
-            }
-            _ => self.write(&Move::Revoked, At::Revoked, fresh),
-        }
-    }
-
-    fn drop_user(&mut self) -> Step {
-        let user = self.generation()?.user.clone();
-        self.go(At::Drop, Effect::DropUser(user))
-    }
-
-    fn unlock(&mut self) -> Step {
-        self.go(At::Unlock, Effect::Unlock)
     }
 
     // ---- failures
@@ -561,12 +396,12 @@ impl ProducerRun {
             | At::Password
                 if !passing =>
             {
-                self.undo = true;
+                self.course = Course::Undo;
                 self.read()
             }
             At::Ask => self.unlock(),
             _ => {
-                self.stuck = true;
+                self.course = Course::Stuck;
                 self.unlock()
             }
         }
@@ -596,61 +431,5 @@ impl ProducerRun {
     fn revoking(&self) -> Vec<TableName> {
         let open = self.source().into_iter().flat_map(|source| &source.open);
         open.filter(|(_, entry)| entry.state == OpenState::Revoking).map(|(table, _)| table.clone()).collect()
-    }
-
-    // ---- what is new
-
-    fn new_record(&self, fresh: &mut dyn Fresh) -> Result<SourceRecord, Failure> {
-        let Subscription { domain, consumer, location, .. } = &self.task.subscription;
-        let id = fresh.generation();
-        let suffix = id.to_string().split_off(24);
-        let name = |side: &str| {
-            SecretName::new(format!("dz-conn-{side}-{}-{}-{suffix}", consumer.project, consumer.environment))
-                .map_err(|error| Failure::of_effect(error.kind()))
-        };
-        Ok(SourceRecord {
-            key: self.task.subscription.key(),
-            domain: domain.clone(),
-            project: consumer.project.clone(),
-            owner: location.owner.clone(),
-            phase: Phase::Active,
-            generation: Some(Generation {
-                id,
-                user: self.task.user.clone(),
-                secret: name("p")?,
-                secret_id: None,
-                copy: name("c")?,
-            }),
-            settled: 0,
-            open: BTreeMap::new(),
-            revoked: BTreeSet::new(),
-            retired: BTreeSet::new(),
-            data_assets: BTreeSet::new(),
-            data_assets_complete: true,
-            last_updated: fresh.now(),
-        })
-    }
-
-    fn new_secret(&self, user: UserName, fresh: &mut dyn Fresh) -> Result<NewSecret, Failure> {
-        let ProducerTask { subscription, endpoint, ssl, .. } = &*self.task;
-        let database = match &endpoint.target {
-            Target::Service(name) | Target::Sid(name) => name.clone(),
-            Target::Default | Target::Database(_) | Target::Descriptor(_) => self.own_table()?.database().to_owned(),
-        };
-        let password = fresh.password();
-        Ok(NewSecret {
-            credentials: Credentials {
-                endpoint: endpoint.clone(),
-                database: Some(database),
-                user,
-                password,
-                ssl: *ssl,
-            },
-            tags: SecretTags {
-                domain: subscription.domain.clone(),
-                project: subscription.consumer.project.clone(),
-                environment: subscription.consumer.environment.clone(),
-            },
-        })
     }
 }

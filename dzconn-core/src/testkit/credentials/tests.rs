@@ -1,0 +1,371 @@
+//! The rules pass on the store that keeps its promises, and each fails on one that breaks the promise it is about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::*;
+use crate::memory::{MemoryCredentials, MemoryVault};
+use crate::model::{AccountId, SecretId};
+use crate::store::{SecretVersion, WriteOutcome};
+use crate::{Error, ErrorKind, Secret};
+
+mod sound {
+    crate::credential_store_conformance!(super::sound);
+}
+
+async fn sound() -> CredentialFixture {
+    fixture(|store| Arc::new(store))
+}
+
+fn fixture(wrap: impl Fn(MemoryCredentials) -> Arc<dyn CredentialStore>) -> CredentialFixture {
+    let vault = MemoryVault::new();
+    let view = |account: &str| {
+        let principal = Principal::new(format!("role of {account}")).unwrap();
+        let store = wrap(vault.account(AccountId::new(account).unwrap(), principal.clone()));
+        Neighbour { store, principal }
+    };
+    CredentialFixture::of(view("owner").store)
+        .with_neighbours(view("reader"), view("stranger"))
+        .with_tamper(vault.clone())
+}
+
+fn owner() -> AccountId {
+    AccountId::new("owner").unwrap()
+}
+
+#[async_trait]
+impl SecretTamper for MemoryVault {
+    async fn tags(&self, name: &SecretName) -> Result<Option<SecretTags>> {
+        Ok(self.snapshot().tags(&owner(), name))
+    }
+
+    async fn damage(&self, name: &SecretName, value: &str) -> Result<()> {
+        self.put_raw(&owner(), name, Secret::new(value.to_owned()));
+        Ok(())
+    }
+
+    async fn set_pending(&self, name: &SecretName, pending: bool) -> Result<()> {
+        MemoryVault::set_pending(self, &owner(), name, pending);
+        Ok(())
+    }
+}
+
+/// One way to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    LosesSecrets,
+    InventsSecrets,
+    TrimsPasswords,
+    FoldsCase,
+    CreateOverwrites,
+    CreateWritesAgain,
+    CreateAnswersOnesOwn,
+    CreateChecksThenWrites,
+    CreateDefeatsBurn,
+    CreateRevives,
+    ReplaceForgets,
+    ReplaceIgnoresVersion,
+    ReplaceCreates,
+    ReplaceChecksThenWrites,
+    ReplaceUnshares,
+    ReplaceLosesTags,
+    OneVersion,
+    BurnDoesNothing,
+    BurnDeletes,
+    BurnNeedsSecret,
+    BurnOnlyOnce,
+    BurnIsDenial,
+    ShareDoesNothing,
+    ShareAdds,
+    ShareAnswersNothing,
+    ShareWritesAgain,
+    EverybodyReads,
+    OwnerReadsByNameOnly,
+    AddressesStay,
+    AccountsShareNames,
+    InvalidIsEmpty,
+    InvalidIsQuoted,
+    HidesRotation,
+}
+
+#[derive(Debug)]
+struct Broken {
+    inner: MemoryCredentials,
+    fault: Fault,
+    /// How often a name was begun anew, by a store that can do so.
+    lives: Arc<Mutex<BTreeMap<SecretName, usize>>>,
+    shared: Arc<Mutex<BTreeMap<SecretName, BTreeSet<Principal>>>>,
+}
+
+impl Broken {
+    fn real(&self, name: &SecretName) -> SecretName {
+        let text = if self.fault == Fault::FoldsCase { name.as_str().to_lowercase() } else { name.to_string() };
+        match self.lives.lock().unwrap().get(name) {
+            Some(life) => SecretName::new(format!("{text}+{life}")).unwrap(),
+            None => SecretName::new(text).unwrap(),
+        }
+    }
+
+    fn begin_anew(&self, name: &SecretName) -> SecretName {
+        *self.lives.lock().unwrap().entry(name.clone()).or_default() += 1;
+        self.real(name)
+    }
+
+    /// Everybody with whom a name was ever shared.
+    fn so_far(&self, name: &SecretName, readers: &[Principal]) -> Vec<Principal> {
+        let mut shared = self.shared.lock().unwrap();
+        let all = shared.entry(name.clone()).or_default();
+        all.extend(readers.iter().cloned());
+        all.iter().cloned().collect()
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+
+    async fn rewrite(&self, name: &SecretName, secret: &NewSecret) -> Result<()> {
+        if let Slot::Live(stored) = self.inner.read(name).await? {
+            self.inner.replace(name, &stored.version, secret).await?;
+        }
+        Ok(())
+    }
+
+    fn seen(&self, slot: Result<Slot>) -> Result<Slot> {
+        match (self.fault, slot) {
+            (Fault::OneVersion, Ok(Slot::Live(mut stored))) => {
+                stored.version = SecretVersion::new("1");
+                Ok(Slot::Live(stored))
+            }
+            (Fault::HidesRotation, Ok(Slot::Live(mut stored))) => {
+                stored.pending = false;
+                Ok(Slot::Live(stored))
+            }
+            (Fault::LosesSecrets, Ok(Slot::Live(_))) => Ok(Slot::Empty),
+            (Fault::InvalidIsEmpty, Err(error)) if error.kind() == ErrorKind::SecretInvalid => Ok(Slot::Empty),
+            (Fault::InvalidIsQuoted, Err(error)) if error.kind() == ErrorKind::SecretInvalid => {
+                Err(Error::new(ErrorKind::SecretInvalid, "no secret: hunter2"))
+            }
+            (_, slot) => slot,
+        }
+    }
+}
+
+fn blank(secret: &NewSecret, trim: bool) -> NewSecret {
+    let mut secret = secret.clone();
+    if trim {
+        secret.credentials.password = Secret::new(secret.credentials.password.expose().trim().to_owned());
+    } else {
+        secret.tags.domain = "another".parse().unwrap();
+    }
+    secret
+}
+
+#[async_trait]
+impl CredentialStore for Broken {
+    async fn read(&self, name: &SecretName) -> Result<Slot> {
+        let slot = self.inner.read(&self.real(name)).await;
+        if self.fault == Fault::InventsSecrets && matches!(slot, Ok(Slot::Empty)) {
+            return self.inner.create(name, &SecretSample::new().secret("invented")).await;
+        }
+        self.seen(slot)
+    }
+
+    async fn read_shared(&self, id: &SecretId) -> Result<Slot> {
+        let slot = self.inner.read_shared(id).await;
+        match (self.fault, &slot) {
+            (Fault::EverybodyReads, Err(_)) => Ok(Slot::Live(Box::new(StoredSecret {
+                id: id.clone(),
+                version: SecretVersion::new("1"),
+                credentials: SecretSample::new().secret("everybody's").credentials,
+                pending: false,
+            }))),
+            (Fault::OwnerReadsByNameOnly, Ok(_)) => Err(Error::new(ErrorKind::StoreDenied, "no policy")),
+            (Fault::BurnIsDenial, Ok(Slot::Burnt)) => Err(Error::new(ErrorKind::StoreDenied, "no policy")),
+            (Fault::AddressesStay, Ok(Slot::Burnt)) => Ok(Slot::Empty),
+            _ => slot,
+        }
+    }
+
+    async fn create(&self, name: &SecretName, secret: &NewSecret) -> Result<Slot> {
+        let real = self.real(name);
+        let secret = &match self.fault {
+            Fault::TrimsPasswords => blank(secret, true),
+            _ => secret.clone(),
+        };
+        match self.fault {
+            Fault::CreateOverwrites => self.rewrite(&real, secret).await?,
+            Fault::CreateWritesAgain => {
+                if let Slot::Live(stored) = self.inner.read(&real).await?
+                    && stored.credentials == secret.credentials
+                {
+                    self.rewrite(&real, secret).await?;
+                }
+            }
+            Fault::CreateChecksThenWrites => {
+                let empty = self.inner.read(&real).await? == Slot::Empty;
+                self.pause().await;
+                if empty {
+                    self.inner.create(&real, secret).await?;
+                    self.rewrite(&real, secret).await?;
+                }
+            }
+            Fault::CreateDefeatsBurn => {
+                let empty = self.inner.read(&real).await? == Slot::Empty;
+                self.pause().await;
+                if empty && self.inner.read(&real).await? == Slot::Burnt {
+                    return self.inner.create(&self.begin_anew(name), secret).await;
+                }
+            }
+            Fault::CreateRevives if self.inner.read(&real).await? == Slot::Burnt => {
+                return self.inner.create(&self.begin_anew(name), secret).await;
+            }
+            _ => {}
+        }
+        let slot = self.inner.create(&real, secret).await?;
+        if let (Fault::CreateAnswersOnesOwn, Slot::Live(mut stored)) = (self.fault, slot.clone()) {
+            stored.credentials = secret.credentials.clone();
+            return Ok(Slot::Live(stored));
+        }
+        if self.fault == Fault::LosesSecrets { Ok(slot) } else { self.seen(Ok(slot)) }
+    }
+
+    async fn replace(&self, name: &SecretName, seen: &SecretVersion, secret: &NewSecret) -> Result<WriteOutcome> {
+        let real = self.real(name);
+        match self.fault {
+            Fault::ReplaceForgets => return Ok(WriteOutcome::Written),
+            Fault::ReplaceIgnoresVersion | Fault::OneVersion => {
+                self.rewrite(&real, secret).await?;
+                return Ok(WriteOutcome::Written);
+            }
+            Fault::ReplaceCreates if self.inner.read(&real).await? == Slot::Empty => {
+                self.inner.create(&real, secret).await?;
+                return Ok(WriteOutcome::Written);
+            }
+            Fault::ReplaceChecksThenWrites => {
+                let Slot::Live(stored) = self.inner.read(&real).await? else { return Ok(WriteOutcome::Conflict) };
+                self.pause().await;
+                if stored.version != *seen {
+                    return Ok(WriteOutcome::Conflict);
+                }
+                self.rewrite(&real, secret).await?;
+                return Ok(WriteOutcome::Written);
+            }
+            Fault::ReplaceUnshares => self.inner.share(&real, &[]).await.or(Ok(()))?,
+            Fault::ReplaceLosesTags => return self.inner.replace(&real, seen, &blank(secret, false)).await,
+            _ => {}
+        }
+        self.inner.replace(&real, seen, secret).await
+    }
+
+    async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()> {
+        let real = self.real(name);
+        match self.fault {
+            Fault::ShareDoesNothing => return Ok(()),
+            Fault::ShareAdds => {
+                return self.inner.share(&real, &self.so_far(name, readers)).await;
+            }
+            Fault::ShareAnswersNothing => return self.inner.share(&real, readers).await.or(Ok(())),
+            Fault::ShareWritesAgain => {
+                if let Slot::Live(stored) = self.inner.read(&real).await? {
+                    let secret = NewSecret { credentials: stored.credentials, ..SecretSample::new().secret("") };
+                    self.inner.replace(&real, &stored.version, &secret).await?;
+                }
+            }
+            _ => {}
+        }
+        self.inner.share(&real, readers).await
+    }
+
+    async fn burn(&self, name: &SecretName) -> Result<()> {
+        let real = self.real(name);
+        let there = self.inner.read(&real).await.unwrap_or(Slot::Empty);
+        match (self.fault, there) {
+            (Fault::BurnDoesNothing, _) | (Fault::BurnNeedsSecret, Slot::Empty) => Ok(()),
+            (Fault::BurnDeletes, _) => {
+                self.begin_anew(name);
+                Ok(())
+            }
+            (Fault::BurnOnlyOnce, Slot::Burnt) => Err(Error::new(ErrorKind::SecretGone, "burnt already")),
+            _ => self.inner.burn(&real).await,
+        }
+    }
+}
+
+const FAULTS: &[(Fault, &[&str])] = &[
+    (Fault::LosesSecrets, &["a_secret_is_read_back_as_it_was_created"]),
+    (Fault::InventsSecrets, &["an_unused_name_is_empty"]),
+    (Fault::TrimsPasswords, &["a_secret_is_read_back_as_it_was_created"]),
+    (Fault::FoldsCase, &["names_that_look_alike_are_told_apart"]),
+    (Fault::CreateOverwrites, &["a_secret_is_never_overwritten_by_create"]),
+    (Fault::CreateWritesAgain, &["creating_the_same_again_makes_nothing_new"]),
+    (Fault::CreateAnswersOnesOwn, &["a_secret_is_never_overwritten_by_create"]),
+    (Fault::CreateChecksThenWrites, &["of_concurrent_creators_one_wins_and_all_see_it"]),
+    (Fault::CreateDefeatsBurn, &["a_create_under_way_makes_nothing_once_the_name_is_burnt"]),
+    (Fault::CreateRevives, &["nothing_brings_a_burnt_name_back", "an_absent_name_can_be_burnt"]),
+    (Fault::ReplaceForgets, &["a_replaced_value_is_read"]),
+    (Fault::ReplaceIgnoresVersion, &["only_the_version_that_was_seen_is_replaced", "of_concurrent_replacers_one_wins"]),
+    (Fault::ReplaceCreates, &["nothing_can_be_replaced_where_nothing_is"]),
+    (Fault::ReplaceChecksThenWrites, &["of_concurrent_replacers_one_wins"]),
+    (Fault::ReplaceUnshares, &["a_replaced_value_is_shared"]),
+    (Fault::ReplaceLosesTags, &["tags_are_kept"]),
+    (Fault::OneVersion, &["every_write_has_a_version_of_its_own", "a_replaced_value_is_read"]),
+    (Fault::BurnDoesNothing, &["a_burnt_secret_cannot_be_read", "ones_own_burnt_secret_is_burnt_by_its_address"]),
+    (Fault::BurnDeletes, &["a_burnt_secret_cannot_be_read", "nothing_brings_a_burnt_name_back"]),
+    (Fault::BurnNeedsSecret, &["an_absent_name_can_be_burnt"]),
+    (Fault::BurnOnlyOnce, &["burning_twice_changes_nothing"]),
+    (Fault::BurnIsDenial, &["a_burnt_secret_is_burnt_for_its_readers"]),
+    (Fault::ShareDoesNothing, &["exactly_those_named_read_what_is_shared"]),
+    (Fault::ShareAdds, &["sharing_anew_takes_back"]),
+    (Fault::ShareAnswersNothing, &["a_burnt_secret_cannot_be_shared", "nothing_can_be_shared_where_nothing_is"]),
+    (Fault::ShareWritesAgain, &["sharing_twice_changes_nothing"]),
+    (Fault::EverybodyReads, &["what_is_not_shared_is_denied"]),
+    (Fault::OwnerReadsByNameOnly, &["ones_own_secret_is_read_by_its_address"]),
+    (Fault::AddressesStay, &["a_burnt_secret_is_burnt_for_its_readers"]),
+    (Fault::AccountsShareNames, &["accounts_have_names_of_their_own", "what_is_not_shared_is_denied"]),
+    (Fault::InvalidIsEmpty, &["a_value_of_another_shape_is_invalid_and_not_shown"]),
+    (Fault::InvalidIsQuoted, &["a_value_of_another_shape_is_invalid_and_not_shown"]),
+    (Fault::HidesRotation, &["a_rotation_under_way_is_seen"]),
+];
+
+fn broken(fault: Fault) -> CredentialFixture {
+    let (lives, shared) = (Arc::default(), Arc::default());
+    let one = MemoryVault::new().account(owner(), Principal::new("everybody").unwrap());
+    fixture(|inner| {
+        let inner = if fault == Fault::AccountsShareNames { one.clone() } else { inner };
+        Arc::new(Broken { inner, fault, lives: Arc::clone(&lives), shared: Arc::clone(&shared) })
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_rule_fails_for_a_store_that_breaks_it() {
+    let mut caught = BTreeSet::new();
+    for (fault, rules) in FAULTS {
+        for name in *rules {
+            let rule = RULES.iter().find(|rule| rule.name == *name).unwrap_or_else(|| panic!("no rule {name}"));
+            let failure = (rule.check)(&broken(*fault)).await.expect_err(&format!("{name} misses {fault:?}"));
+            let shown = failure.to_string();
+            assert!(shown.contains(" promises: ") && shown.contains(failure.promise.text), "{shown}");
+            caught.insert(rule.name);
+        }
+    }
+    let missed: Vec<_> = RULES.iter().filter(|rule| !caught.contains(rule.name)).collect();
+    assert!(missed.is_empty(), "no broken store shows that these can fail: {missed:?}");
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_checked_is_not_kept() {
+    let alone = MemoryVault::new().account(owner(), Principal::new("role").unwrap());
+    for rule in RULES.iter().filter(|rule| rule.needs.is_some()) {
+        let failure = (rule.check)(&CredentialFixture::new(alone.clone())).await.unwrap_err();
+        assert!(failure.found.contains("not checked"), "{failure}");
+    }
+}
+
+#[test]
+fn the_promises_are_those_of_the_documentation() {
+    let docs = crate::testkit::documentation(include_str!("../../store/credentials.rs"));
+    for rule in RULES {
+        assert!(docs.contains(rule.promise.text), "{}: the documentation does not say {:?}", rule.name, rule.promise);
+    }
+}

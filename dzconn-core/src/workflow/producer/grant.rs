@@ -1,0 +1,187 @@
+//! The steps of a grant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{At, Delivery, Did, OUT_OF_STEP, ProducerRun, ProducerTask, Step};
+use crate::ErrorKind;
+use crate::engine::{Login, Reads};
+use crate::model::{
+    Credentials, Generation, Phase, SecretName, SecretTags, SourceRecord, Subscription, Target, UserName,
+};
+use crate::store::{NewSecret, Slot};
+use crate::workflow::effect::{Effect, Failure, Fresh};
+use crate::workflow::transition::{Move, Seen};
+
+impl ProducerRun {
+    pub(super) fn intend_grant(&mut self, fresh: &mut dyn Fresh) -> Step {
+        let table = self.own_table()?;
+        let record = Box::new(self.new_record(fresh)?);
+        let Subscription { asset, location, .. } = &self.task.subscription;
+        let step = Move::Grant { asset: asset.id.clone(), path: location.path.clone(), table, fresh: record };
+        self.write(&step, At::IntendGrant, fresh)
+    }
+
+    pub(super) fn with_secret(&mut self, slot: Slot, fresh: &mut dyn Fresh) -> Step {
+        let generation = self.generation()?.clone();
+        match slot {
+            Slot::Live(secret) if secret.credentials.user != generation.user => Err(Failure::found(
+                ErrorKind::SecretInvalid,
+                "the environment's secret names another user than the record does",
+            )),
+            Slot::Live(secret) => {
+                self.secret = Some(secret);
+                let readers = self.task.readers.clone();
+                self.go(At::Share, Effect::Share(generation.secret, readers))
+            }
+            Slot::Empty => {
+                let secret = Box::new(self.new_secret(generation.user, fresh)?);
+                self.go(At::Secret, Effect::CreateSecret(generation.secret, secret))
+            }
+            Slot::Burnt => {
+                let version = self.view.source.as_ref().map(Seen::expect);
+                if self.burnt == version {
+                    return Err(Failure::found(
+                        ErrorKind::SecretGone,
+                        "the environment's secret was deleted, but not by dzconn",
+                    ));
+                }
+                self.burnt = version;
+                self.read()
+            }
+        }
+    }
+
+    pub(super) fn create_user(&mut self) -> Step {
+        let credentials = self.credentials()?;
+        self.go(At::User, Effect::CreateUser(credentials))
+    }
+
+    pub(super) fn grant(&mut self) -> Step {
+        let user = self.generation()?.user.clone();
+        let table = self.own_table()?;
+        let take_back = self.revoking();
+        self.go(At::Grant, Effect::Grant { user, table, take_back })
+    }
+
+    /// The strongest proof: as the user, with what the secret holds.
+    pub(super) fn log_in(&mut self) -> Step {
+        let credentials = self.credentials()?;
+        let table = self.own_table()?;
+        self.go(At::LogIn, Effect::LogIn(credentials, table))
+    }
+
+    pub(super) fn with_login(&mut self, login: &Login, fresh: &mut dyn Fresh) -> Step {
+        match login {
+            Login::In(Some(Reads::No)) => Err(Failure::found(
+                ErrorKind::Unexpected,
+                "the user logs in but cannot read the table although it was granted: something denies it",
+            )),
+            Login::In(_) => {
+                let Subscription { asset, location, .. } = &self.task.subscription;
+                let secret_id = self.secret.as_ref().map(|secret| secret.id.clone()).ok_or(OUT_OF_STEP)?;
+                let step = Move::Granted {
+                    asset: asset.id.clone(),
+                    path: location.path.clone(),
+                    table: self.own_table()?,
+                    secret_id,
+                };
+                self.write(&step, At::Granted, fresh)
+            }
+            Login::Refused if self.mended => Err(Failure::found(
+                ErrorKind::UserLoginRefused,
+                "the source refuses the user's login with the password that was just set",
+            )),
+            Login::Refused => {
+                let name = self.generation()?.secret.clone();
+                self.go(At::SecretAgain, Effect::ReadSecret(name))
+            }
+        }
+    }
+
+    /// The stored password does not log in. Before it is set, look again: somebody may be rotating it.
+    pub(super) fn with_secret_again(&mut self, slot: Slot) -> Step {
+        match slot {
+            Slot::Live(now) if now.pending => {
+                Err(Failure::found(ErrorKind::Contention, "the user's password is being rotated by somebody else"))
+            }
+            Slot::Live(now) if self.secret.as_ref().is_some_and(|seen| seen.version == now.version) => {
+                self.mended = true;
+                let credentials = self.credentials()?;
+                self.go(At::Password, Effect::SetPassword(credentials))
+            }
+            Slot::Live(now) => {
+                self.secret = Some(now);
+                self.log_in()
+            }
+            Slot::Empty | Slot::Burnt => self.read(),
+        }
+    }
+
+    pub(super) fn delivered(&mut self, did: fn(Delivery) -> Did) -> Step {
+        let table = self.own_table()?;
+        let Generation { id, user, secret, secret_id, copy } = self.generation()?.clone();
+        let Some(secret_id) = secret_id else {
+            return Err(Failure::found(
+                ErrorKind::RecordInvalid,
+                "the source record does not say which secret it granted with",
+            ));
+        };
+        let super::Tally { new_user, changed, .. } = self.tally;
+        self.did = Some(did(Delivery { generation: id, table, user, secret, secret_id, copy, new_user, changed }));
+        self.unlock()
+    }
+
+    fn new_record(&self, fresh: &mut dyn Fresh) -> Result<SourceRecord, Failure> {
+        let Subscription { domain, consumer, location, .. } = &self.task.subscription;
+        let id = fresh.generation();
+        let suffix = id.to_string().split_off(24);
+        let name = |side: &str| {
+            SecretName::new(format!("dz-conn-{side}-{}-{}-{suffix}", consumer.project, consumer.environment))
+                .map_err(|error| Failure::of_effect(error.kind()))
+        };
+        Ok(SourceRecord {
+            key: self.task.subscription.key(),
+            domain: domain.clone(),
+            project: consumer.project.clone(),
+            owner: location.owner.clone(),
+            phase: Phase::Active,
+            generation: Some(Generation {
+                id,
+                user: self.task.user.clone(),
+                secret: name("p")?,
+                secret_id: None,
+                copy: name("c")?,
+            }),
+            settled: 0,
+            open: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            retired: BTreeSet::new(),
+            data_assets: BTreeSet::new(),
+            data_assets_complete: true,
+            last_updated: fresh.now(),
+        })
+    }
+
+    fn new_secret(&self, user: UserName, fresh: &mut dyn Fresh) -> Result<NewSecret, Failure> {
+        let ProducerTask { subscription, endpoint, ssl, .. } = &*self.task;
+        let database = match &endpoint.target {
+            Target::Service(name) | Target::Sid(name) => name.clone(),
+            Target::Default | Target::Database(_) | Target::Descriptor(_) => self.own_table()?.database().to_owned(),
+        };
+        let password = fresh.password();
+        Ok(NewSecret {
+            credentials: Credentials {
+                endpoint: endpoint.clone(),
+                database: Some(database),
+                user,
+                password,
+                ssl: *ssl,
+            },
+            tags: SecretTags {
+                domain: subscription.domain.clone(),
+                project: subscription.consumer.project.clone(),
+                environment: subscription.consumer.environment.clone(),
+            },
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! The steps of a revoke, and of what else ends or keeps access.
+
+use super::{At, Course, Did, OUT_OF_STEP, ProducerRun, Step};
+use crate::model::Phase;
+use crate::portal::Wanted;
+use crate::workflow::effect::{Effect, Fresh};
+use crate::workflow::transition::Move;
+
+impl ProducerRun {
+    /// The record is active, and a grant is not what is wanted.
+    pub(super) fn with_active(&mut self, fresh: &mut dyn Fresh) -> Step {
+        let asset = &self.task.subscription.asset.id;
+        let Some(source) = self.source() else { return Err(OUT_OF_STEP) };
+        let open =
+            source.open.iter().find(|(_, entry)| entry.assets.contains_key(asset)).map(|(table, _)| table.clone());
+        let settled = self.view.entry.as_ref().and_then(|entry| entry.record.assets.get(asset));
+        if self.course == Course::Undo {
+            // Only what a grant of this asset has begun is taken back; what was granted before stays.
+            if open.is_none() || settled.is_some() {
+                return self.unlock();
+            }
+        } else if self.wish == Wanted::Retain
+            && let Some(publication) = settled
+        {
+            return if publication.retained {
+                self.delivered(Did::Retained)
+            } else {
+                self.write(&Move::Retain { asset: asset.clone() }, At::Retain, fresh)
+            };
+        } else if open.is_none() && self.table.is_none() && !self.searched && source.settled > 0 {
+            return self.go(At::Find, Effect::Find);
+        }
+        let step = Move::Revoke { asset: asset.clone(), table: open.or_else(|| self.table.clone()) };
+        self.write(&step, At::IntendRevoke, fresh)
+    }
+
+    pub(super) fn revoke(&mut self) -> Step {
+        if self.source().is_some_and(|source| source.phase == Phase::Dropping) {
+            return self.drop_user();
+        }
+        let tables = self.revoking();
+        if tables.is_empty() {
+            return self.unlock();
+        }
+        let user = self.generation()?.user.clone();
+        self.go(At::Revoke, Effect::Revoke { user, tables })
+    }
+
+    pub(super) fn still_reads(&mut self, fresh: &mut dyn Fresh) -> Step {
+        match self.table.clone() {
+            Some(table) if self.revoking().contains(&table) => {
+                let user = self.generation()?.user.clone();
+                self.go(At::StillReads, Effect::Reads(user, table))
+            }
+            _ => self.write(&Move::Revoked, At::Revoked, fresh),
+        }
+    }
+
+    pub(super) fn drop_user(&mut self) -> Step {
+        let user = self.generation()?.user.clone();
+        self.go(At::Drop, Effect::DropUser(user))
+    }
+
+    pub(super) fn unlock(&mut self) -> Step {
+        self.go(At::Unlock, Effect::Unlock)
+    }
+}

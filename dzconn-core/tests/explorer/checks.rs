@@ -1,0 +1,301 @@
+//! What must hold: at each effect, at every moment, and once everything has ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dzconn_core::memory::TrackingState;
+use dzconn_core::model::{Credentials, OpenState, Phase, SecretName, SourceRecord, TableName};
+use dzconn_core::portal::Wanted;
+use dzconn_core::store::Slot;
+use dzconn_core::workflow::Effect;
+
+use crate::run::{Outcome, Part, Run};
+use crate::scenario::{Job, Scenario, consumer, producer, reader};
+use crate::world::{Books, Source, Vault};
+
+/// The world at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment<'a> {
+    pub(crate) tracking: &'a TrackingState,
+    pub(crate) vault: &'a Vault,
+    pub(crate) source: &'a Source,
+}
+
+/// What is wrong with performing this effect at this moment. It is asked for effects that will really be performed: those
+/// that change the source while their run holds the lock, the others at any time.
+pub(crate) fn effect(now: &Moment<'_>, effect: &Effect) -> Option<String> {
+    let books = Books::of(now.tracking);
+    let record = books.source;
+    let living = record.and_then(|record| record.generation.as_ref());
+    let phase = record.map(|record| record.phase);
+    let open = |table: &TableName, state| {
+        record.is_some_and(|record| record.open.get(table).is_some_and(|open| open.state == state))
+    };
+    let settled = |table: &TableName| books.entries.iter().any(|entry| entry.table == *table);
+    let wrong = match effect {
+        Effect::CreateUser(credentials) | Effect::SetPassword(credentials) => {
+            let stored = living.map(|living| now.vault.producers(&living.secret));
+            let kept = matches!(&stored, Some(Slot::Live(secret)) if secret.credentials == **credentials);
+            (!kept || phase != Some(Phase::Active)).then_some("a password is set that the living secret does not hold")
+        }
+        Effect::Grant { user, table, take_back } => {
+            let recorded = open(table, OpenState::Granting) || settled(table);
+            let theirs = take_back.iter().all(|table| open(table, OpenState::Revoking));
+            let right = phase == Some(Phase::Active) && living.is_some_and(|living| living.user == *user);
+            (!recorded || !theirs || !right).then_some("something is granted, or taken back, that is not recorded so")
+        }
+        Effect::Revoke { tables, .. } => {
+            let recorded = tables.iter().all(|table| open(table, OpenState::Revoking));
+            (!recorded || phase != Some(Phase::Active)).then_some("something is revoked that is not recorded so")
+        }
+        Effect::DropUser(_) => {
+            (phase != Some(Phase::Dropping)).then_some("a user is dropped that is not recorded as going")
+        }
+        Effect::CreateSecret(name, _) => {
+            let unknown = living.is_none_or(|living| living.secret != *name);
+            (unknown && now.vault.producers(name) == Slot::Empty)
+                .then_some("a secret is made under a name that the record does not have")
+        }
+        Effect::CreateCopy(name, _) => {
+            let unknown = !known_copies(record).contains(name);
+            (unknown && now.vault.copies(name) == Slot::Empty)
+                .then_some("a copy is made under a name that the record does not have")
+        }
+        Effect::Burn(name) => (phase == Some(Phase::Active) && living.is_some_and(|living| living.secret == *name))
+            .then_some("a living secret is burnt"),
+        Effect::BurnCopy(name) => living
+            .is_some_and(|living| living.copy == *name && phase == Some(Phase::Active))
+            .then_some("a living copy is burnt"),
+        _ => None,
+    };
+    wrong.map(str::to_owned)
+}
+
+fn known_copies(record: Option<&SourceRecord>) -> BTreeSet<SecretName> {
+    let living = record.and_then(|record| record.generation.as_ref()).map(|living| living.copy.clone());
+    let retired = record.into_iter().flat_map(|record| &record.retired).map(|retired| retired.copy.clone());
+    living.into_iter().chain(retired).collect()
+}
+
+/// What is there at this moment and the record does not know of, so that no later run could find it; and credentials that
+/// a consumer has been given and that do not log in.
+pub(crate) fn moment(now: &Moment<'_>, rotated: bool) -> Vec<String> {
+    let books = Books::of(now.tracking);
+    let record = books.source;
+    let living = record.and_then(|record| record.generation.as_ref());
+    let mut wrong = Vec::new();
+    let mut must = |holds: bool, what: &str| {
+        if !holds {
+            wrong.push(format!("unknown to the record: {what}"));
+        }
+    };
+    must(now.source.password.is_none() || living.is_some(), "the user");
+    let tables: BTreeSet<_> = books.entries.iter().map(|entry| &entry.table).collect();
+    let listed = |table| tables.contains(table) || record.is_some_and(|record| record.open.contains_key(table));
+    must(now.source.grants.iter().all(listed), "a right");
+    let secrets = now.vault.live(&producer());
+    must(secrets.iter().all(|(name, _)| living.is_some_and(|living| living.secret == *name)), "a producer's secret");
+    let copies = now.vault.live(&consumer());
+    must(copies.iter().all(|(name, _)| known_copies(record).contains(name)), "a copy");
+    let generations: BTreeSet<_> = record
+        .into_iter()
+        .flat_map(|record| record.retired.iter().map(|retired| retired.id).chain(record.generation.iter().map(|g| g.id)))
+        .collect();
+    must(books.mappings.iter().all(|mapping| generations.contains(&mapping.generation)), "a mapping");
+    must(books.entries.iter().all(|entry| living.is_some_and(|living| living.id == entry.generation)), "an entry");
+    must(record.is_none_or(|record| record.settled == books.entries.len() as u64), "the number of entries");
+    let assets: BTreeSet<_> = books.entries.iter().flat_map(|entry| entry.assets.keys()).collect();
+    must(
+        books.rows.iter().all(|row| {
+            assets.contains(&row.asset)
+                || record.is_some_and(|record| {
+                    record.revoked.contains(&row.asset)
+                        || record.open.values().any(|open| open.assets.contains_key(&row.asset))
+                })
+        }),
+        "a row",
+    );
+    if let (Some(record), Some(living)) = (record, living)
+        && record.phase == Phase::Active
+        && !rotated
+        && books.mappings.iter().any(|mapping| mapping.generation == living.id)
+        && let Slot::Live(copy) = now.vault.copies(&living.copy)
+        && now.source.password.as_ref() != Some(&copy.credentials.password)
+    {
+        wrong.push("what the consumer's secret holds does not log in".to_owned());
+    }
+    wrong
+}
+
+/// What is wrong once every run has ended.
+pub(crate) fn end(now: &Moment<'_>, runs: &[&Run], scenario: &Scenario) -> Vec<String> {
+    let mut wrong = state(now, runs, scenario);
+    wrong.extend(outcomes(runs, scenario));
+    let have = granted(&Books::of(now.tracking));
+    let died = runs.iter().any(|run| run.part == Part::Dead);
+    if scenario.script.is_empty() {
+        let ends = serial_ends(runs, scenario);
+        if !ends.contains(&have) {
+            wrong.push(format!("no serial order ends with {have:?}, only {ends:?}"));
+        }
+    } else {
+        wrong.extend(as_wanted(&have, died, runs, scenario));
+    }
+    wrong
+}
+
+/// Each asset, and the table through which it is granted. An asset that is granted twice stands here twice.
+type Access = Vec<(String, String)>;
+
+fn granted(books: &Books<'_>) -> Access {
+    let each = books.entries.iter().flat_map(|entry| entry.assets.keys().map(|asset| (asset, entry.table.name())));
+    let mut access: Access = each.map(|(asset, table)| (asset.to_string(), table.to_owned())).collect();
+    access.sort();
+    access
+}
+
+/// Nothing half done, nothing left behind, and everything that belongs together together.
+fn state(now: &Moment<'_>, runs: &[&Run], scenario: &Scenario) -> Vec<String> {
+    let books = Books::of(now.tracking);
+    let mut wrong = Vec::new();
+    let mut must = |holds: bool, what: String| {
+        if !holds {
+            wrong.push(what);
+        }
+    };
+    let (secrets, copies) = (now.vault.live(&producer()), now.vault.live(&consumer()));
+    let Some(record) = books.source else {
+        must(*now.source == Source::default(), "left behind: the user".to_owned());
+        must(secrets.is_empty(), "left behind: a producer's secret".to_owned());
+        must(copies.is_empty(), "left behind: a copy".to_owned());
+        must(now.tracking.is_empty(), "left behind: records".to_owned());
+        return wrong;
+    };
+    let SourceRecord { phase, generation: Some(living), open, revoked, retired, .. } = record else {
+        return vec![format!("a record without a generation is left: {record:?}")];
+    };
+    let finished = *phase == Phase::Active && open.is_empty() && revoked.is_empty() && retired.is_empty();
+    must(finished, "the record is unfinished".to_owned());
+    let tables: BTreeSet<_> = books.entries.iter().map(|entry| entry.table.clone()).collect();
+    must(!tables.is_empty(), "a record without tables is left".to_owned());
+    must(now.source.grants == tables, format!("the rights {:?} differ from the record", now.source.grants));
+    let publications = || books.entries.iter().flat_map(|entry| &entry.assets);
+    let paths: BTreeSet<_> = publications().map(|(_, publication)| publication.path.clone()).collect();
+    must(record.data_assets == paths && record.data_assets_complete, "the paths differ from the entries".to_owned());
+
+    let secret = held(&secrets, &living.secret);
+    let opens = |held: &Credentials| now.source.password.as_ref() == Some(&held.password);
+    must(secret.is_some_and(opens), "the producer's secret does not open the source".to_owned());
+    must(secrets.len() == 1, "there is a stray producer's secret".to_owned());
+    must(now.vault.secrets.readers(&producer(), &living.secret) == [reader()], "the secret is not shared".to_owned());
+
+    // A run that died and never came back may not have delivered; the next grant does.
+    let died = runs.iter().any(|run| run.part == Part::Dead);
+    let copy = held(&copies, &living.copy);
+    must(died || copy.is_some(), "there is no copy".to_owned());
+    must(copies.len() == usize::from(copy.is_some()), "there is a stray copy".to_owned());
+    if copy.is_some() && copies_follow(scenario) {
+        must(copy == secret, "the copy is not what the producer's secret holds".to_owned());
+    }
+    let expected: BTreeMap<_, _> =
+        books.entries.iter().flat_map(|entry| entry.assets.keys().map(|asset| (asset, &entry.table))).collect();
+    let rows: BTreeMap<_, _> = books.rows.iter().map(|row| (&row.asset, &row.table)).collect();
+    must(rows.iter().all(|row| expected.get(row.0) == Some(row.1)), "a row differs from the entries".to_owned());
+    must(died || rows.len() == expected.len(), "a row is missing".to_owned());
+    must(books.rows.iter().all(|row| row.secret == living.copy), "a row names another copy".to_owned());
+    let mapped = |mapping: &&_| is_mapping(mapping, record);
+    must(books.mappings.iter().all(mapped), "a stray mapping".to_owned());
+    must(died || !books.mappings.is_empty(), "there is no mapping".to_owned());
+    wrong
+}
+
+fn is_mapping(mapping: &dzconn_core::model::MappingRecord, record: &SourceRecord) -> bool {
+    record.generation.as_ref().is_some_and(|living| {
+        mapping.generation == living.id
+            && Some(&mapping.shared_secret) == living.secret_id.as_ref()
+            && mapping.secret == living.copy
+    })
+}
+
+fn held<'a>(live: &'a [(SecretName, Credentials)], name: &SecretName) -> Option<&'a Credentials> {
+    live.iter().find(|(of, _)| of == name).map(|(_, credentials)| credentials)
+}
+
+/// Whether somebody refreshes the copy after the secret was rotated.
+fn copies_follow(scenario: &Scenario) -> bool {
+    let rotation = scenario.jobs.iter().position(|job| *job == Job::Rotate);
+    rotation.is_none_or(|rotation| {
+        (0..scenario.jobs.len()).any(|run| scenario.jobs[run].grants() && scenario.after[run] == Some(rotation))
+    })
+}
+
+/// No run fails, or says that it was overtaken, for no reason.
+fn outcomes(runs: &[&Run], scenario: &Scenario) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let all_grant = scenario.jobs.iter().all(|job| job.grants() || *job == Job::Rotate);
+    for (at, run) in runs.iter().enumerate() {
+        match run.part {
+            Part::Over(Outcome::Failed { kind, .. }) if !scenario.impossible(at) => {
+                wrong.push(format!("#{at} failed, though nothing had: {kind}"));
+            }
+            Part::Over(Outcome::Superseded) if all_grant && scenario.script.is_empty() => {
+                wrong.push(format!("#{at} says superseded, though nobody revoked"));
+            }
+            Part::Over(Outcome::Granted | Outcome::Retained) if scenario.impossible(at) => {
+                wrong.push(format!("#{at} says granted, though that is impossible"));
+            }
+            _ => {}
+        }
+    }
+    wrong
+}
+
+/// Every end that some serial order of the runs has; a run that died for good may, or may not, have done its work.
+fn serial_ends(runs: &[&Run], scenario: &Scenario) -> BTreeSet<Access> {
+    let mut ends = BTreeSet::new();
+    let died: Vec<_> = (0..runs.len()).filter(|&run| runs[run].part == Part::Dead).collect();
+    for absent in [Vec::new(), died] {
+        let present: Vec<_> = (0..runs.len()).filter(|run| !absent.contains(run)).collect();
+        for order in permutations(&present) {
+            let place = |run| order.iter().position(|&other| other == run);
+            let in_order = |&run: &usize| scenario.after[run].is_none_or(|first| place(first) < place(run));
+            if order.iter().all(in_order) {
+                let end = scenario.serially(&order);
+                ends.insert(end.into_iter().map(|(asset, table)| (asset.to_owned(), table.to_owned())).collect());
+            }
+        }
+    }
+    ends
+}
+
+fn permutations(of: &[usize]) -> Vec<Vec<usize>> {
+    if of.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (at, first) in of.iter().enumerate() {
+        let rest: Vec<_> = [&of[..at], &of[at + 1..]].concat();
+        all.extend(permutations(&rest).into_iter().map(|order| [vec![*first], order].concat()));
+    }
+    all
+}
+
+/// What the portal wants in the end is what is there.
+fn as_wanted(have: &Access, died: bool, runs: &[&Run], scenario: &Scenario) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let assets: BTreeSet<_> = scenario.script.iter().map(|(asset, _)| *asset).collect();
+    for name in assets {
+        let is = have.iter().any(|(asset, _)| asset == name);
+        match scenario.wanted(name, scenario.script.len()) {
+            Wanted::Grant if !is && !died => wrong.push(format!("{name} is wanted and not there")),
+            Wanted::Revoke if is => wrong.push(format!("{name} is there and not wanted")),
+            Wanted::Retain if !is => {
+                let told = |run: &&&Run| run.part == Part::Over(Outcome::Retained);
+                if runs.iter().any(|run| told(&run)) {
+                    wrong.push(format!("a run says that {name} is retained, and it is gone"));
+                }
+            }
+            _ => {}
+        }
+    }
+    wrong
+}

@@ -1,0 +1,327 @@
+//! One run as its process sees it: what it looks up, the producer's machine, then the consumer's; and the rotation by
+//! somebody else. Plain data: a run steps only when it is told an answer.
+
+use std::sync::Arc;
+
+use dzconn_core::memory::TrackingState;
+use dzconn_core::model::{AssetRecord, Credentials, GenerationId, SecretName, Subscription, TableName, Version};
+use dzconn_core::portal::Wanted;
+use dzconn_core::store::{Key, NewSecret, Record, Slot};
+use dzconn_core::workflow::{
+    Answer, Consumed, ConsumerRun, ConsumerTask, Did, Effect, Fresh, Next, Produced, ProducerRun, ProducerTask,
+};
+use dzconn_core::{ErrorKind, Secret, Timestamp};
+
+use crate::scenario::{Job, Scenario, endpoint, key, reader, subscription, user};
+use crate::world::{Rules, Source, Vault};
+
+/// One run, between two effects.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Run {
+    /// Distinguishes what this run makes up from what others do.
+    pub(crate) number: u8,
+    pub(crate) job: Job,
+    /// What it has made up and somebody may know.
+    used: Numbers,
+    /// The same, with what the pending effect carries.
+    drawn: Numbers,
+    pub(crate) part: Part,
+    /// What it is about to do.
+    pub(crate) effect: Option<Effect>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// It has not begun, or is to begin again.
+    Waiting,
+    Producing(Box<ProducerRun>, Orders),
+    Consuming(Box<ConsumerRun>, Summary, Orders),
+    Rotating(Rotation),
+    Over(Outcome),
+    /// Its process is gone, and nobody comes back to it.
+    Dead,
+}
+
+/// What is to be done once the run at hand has ended: an asset that has moved is taken back first, then granted.
+pub(crate) type Orders = Vec<Order>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Order {
+    subscription: Subscription,
+    wish: Wanted,
+    ask: bool,
+    table: Option<TableName>,
+}
+
+/// What the producer's part did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Summary {
+    Granted,
+    Retained,
+    Revoked,
+    Failed { kind: ErrorKind, undone: bool },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    Granted,
+    Retained,
+    Revoked,
+    Superseded,
+    Failed { kind: ErrorKind, undone: bool },
+    /// The rotation has ended.
+    Rotated,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Numbers {
+    versions: u64,
+    generations: u64,
+    passwords: u64,
+}
+
+/// Numbers in the place of randomness. They are counted per run, so that the order in which runs step leaves no trace.
+struct Counted<'a> {
+    run: u8,
+    numbers: &'a mut Numbers,
+    rules: &'a Rules,
+}
+
+impl Counted<'_> {
+    fn bits(&self, run: bool, number: u64) -> u128 {
+        u128::from(number) << 8 | if run { u128::from(self.run) } else { 0xff }
+    }
+}
+
+impl Fresh for Counted<'_> {
+    fn version(&mut self) -> Version {
+        self.numbers.versions += 1;
+        Version::from_bits(if self.rules.versions { self.bits(true, self.numbers.versions) } else { 1 })
+    }
+
+    fn generation(&mut self) -> GenerationId {
+        self.numbers.generations += 1;
+        GenerationId::from_bits(if self.rules.generations { self.bits(true, self.numbers.generations) } else { 1 })
+    }
+
+    fn password(&mut self) -> Secret {
+        self.numbers.passwords += 1;
+        Secret::new(format!("password {} of {}", self.numbers.passwords, self.run))
+    }
+
+    fn now(&mut self) -> Timestamp {
+        Timestamp::from_seconds(0)
+    }
+}
+
+impl Run {
+    pub(crate) fn new(number: u8, job: Job) -> Self {
+        Self {
+            number,
+            job,
+            used: Numbers::default(),
+            drawn: Numbers::default(),
+            part: Part::Waiting,
+            effect: None,
+        }
+    }
+
+    pub(crate) fn ended(&self) -> bool {
+        matches!(self.part, Part::Over(_) | Part::Dead)
+    }
+
+    /// Whether there is anything that a crash could interrupt.
+    pub(crate) fn working(&self) -> bool {
+        matches!(self.part, Part::Producing(..) | Part::Consuming(..))
+    }
+
+    /// Begins: looks up where tracking has the asset.
+    pub(crate) fn begin(&mut self, tracking: &TrackingState, scenario: &Scenario) {
+        let Job::Fulfil { wish, asset, table } = &self.job else {
+            self.part = Part::Rotating(Rotation::Begin);
+            return;
+        };
+        let here = subscription(asset, table);
+        let key = Key::Asset(here.consumer.environment.clone(), here.asset.id.clone());
+        let row = tracking.read(&[key]).unwrap().pop().flatten().map(|stored| stored.record);
+        let row = if let Some(Record::Asset(row)) = row.filter(|_| scenario.rows_known) { Some(row) } else { None };
+        let orders = orders(here, *wish, row, scenario.rules.ask);
+        self.take(orders, &scenario.rules);
+    }
+
+    /// Takes up the first of these orders.
+    fn take(&mut self, mut orders: Orders, rules: &Rules) {
+        let order = orders.remove(0);
+        let task = ProducerTask {
+            subscription: order.subscription,
+            wish: order.wish,
+            ask: order.ask,
+            table: order.table,
+            user: user(),
+            endpoint: endpoint(),
+            ssl: None,
+            readers: vec![reader()],
+        };
+        self.part = Part::Producing(Box::new(ProducerRun::new(Arc::new(task))), orders);
+        self.told(Answer::Begin, rules);
+    }
+
+    /// Takes the answer to the pending effect; `made` says whether the effect has left any trace.
+    pub(crate) fn answer(&mut self, answer: Answer, made: bool, rules: &Rules) {
+        if made {
+            self.used = self.drawn;
+        }
+        self.told(answer, rules);
+    }
+
+    fn told(&mut self, answer: Answer, rules: &Rules) {
+        self.drawn = self.used;
+        self.effect = None;
+        let mut fresh = Counted { run: self.number, numbers: &mut self.drawn, rules };
+        let mut part = std::mem::replace(&mut self.part, Part::Waiting);
+        match &mut part {
+            Part::Producing(run, orders) => match run.next(answer, &mut fresh) {
+                Next::Do(effect) => self.effect = Some(effect),
+                Next::End(produced) => {
+                    let summary = Summary::of(&produced);
+                    let subscription = run.task().subscription.clone();
+                    let delivery = match produced.did {
+                        Did::Granted(delivery) | Did::Retained(delivery) if produced.failure.is_none() => {
+                            Some(delivery)
+                        }
+                        _ => None,
+                    };
+                    let task = Arc::new(ConsumerTask { subscription, delivery });
+                    let orders = std::mem::take(orders);
+                    return self.consume(task, summary, orders, rules);
+                }
+            },
+            Part::Consuming(run, summary, orders) => match run.next(answer, &mut fresh) {
+                Next::Do(effect) => self.effect = Some(effect),
+                Next::End(consumed) => {
+                    let outcome = outcome(*summary, &consumed);
+                    let orders = std::mem::take(orders);
+                    if orders.is_empty() || matches!(outcome, Outcome::Failed { .. }) {
+                        self.part = Part::Over(outcome);
+                    } else {
+                        self.take(orders, rules);
+                    }
+                    return;
+                }
+            },
+            Part::Waiting | Part::Rotating(_) | Part::Over(_) | Part::Dead => unreachable!("{self:?}"),
+        }
+        self.part = part;
+    }
+
+    fn consume(&mut self, task: Arc<ConsumerTask>, summary: Summary, orders: Orders, rules: &Rules) {
+        self.part = Part::Consuming(Box::new(ConsumerRun::new(task)), summary, orders);
+        self.told(Answer::Begin, rules);
+    }
+
+    /// Its process died. What it has made up stays used, with what was under way if that may still land.
+    pub(crate) fn dead(&self, in_flight: bool) -> Self {
+        let used = if in_flight { self.drawn } else { self.used };
+        Self { used, drawn: used, part: Part::Dead, effect: None, ..self.clone() }
+    }
+
+    pub(crate) fn waiting(&self, in_flight: bool) -> Self {
+        Self { part: Part::Waiting, ..self.dead(in_flight) }
+    }
+
+    /// The consumer's part, once more from its beginning; for hosts that run the parts as steps of their own.
+    pub(crate) fn consumer_again(&self, in_flight: bool, rules: &Rules) -> Option<Self> {
+        let Part::Consuming(run, summary, orders) = &self.part else { return None };
+        let mut again = self.dead(in_flight);
+        again.consume(Arc::new(run.task().clone()), *summary, orders.clone(), rules);
+        Some(again)
+    }
+}
+
+impl Summary {
+    fn of(produced: &Produced) -> Self {
+        match (&produced.failure, &produced.did) {
+            (Some(failure), _) => Self::Failed { kind: failure.kind, undone: produced.undone },
+            (None, Did::Granted(_)) => Self::Granted,
+            (None, Did::Retained(_)) => Self::Retained,
+            (None, Did::Revoked { .. }) => Self::Revoked,
+        }
+    }
+}
+
+fn outcome(summary: Summary, consumed: &Consumed) -> Outcome {
+    if let Some(failure) = &consumed.failure
+        && !matches!(summary, Summary::Failed { .. })
+    {
+        return Outcome::Failed { kind: failure.kind, undone: false };
+    }
+    match summary {
+        Summary::Granted if consumed.copy.is_some() => Outcome::Granted,
+        Summary::Retained if consumed.copy.is_some() => Outcome::Retained,
+        Summary::Granted | Summary::Retained => Outcome::Superseded,
+        Summary::Revoked => Outcome::Revoked,
+        Summary::Failed { kind, undone } => Outcome::Failed { kind, undone },
+    }
+}
+
+/// As `Fulfilment` does: where tracking has the asset elsewhere, it is taken back there first, whatever the portal says.
+fn orders(here: Subscription, wish: Wanted, row: Option<AssetRecord>, ask: bool) -> Orders {
+    let Some(row) = row else { return vec![Order { subscription: here, wish, ask, table: None }] };
+    let mut there = here.clone();
+    there.location.path = row.path.clone();
+    let table = Some(row.table);
+    match wish {
+        Wanted::Grant if row.path == here.location.path => vec![Order { subscription: here, wish, ask, table }],
+        Wanted::Grant => vec![
+            Order { subscription: there, wish: Wanted::Revoke, ask: false, table },
+            Order { subscription: here, wish, ask, table: None },
+        ],
+        Wanted::Retain | Wanted::Revoke => vec![Order { subscription: there, wish, ask, table }],
+    }
+}
+
+/// A rotation by somebody who knows nothing of dzconn: a new value is staged in the producer's secret, set at the source
+/// with the old one, and made current.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Rotation {
+    Begin,
+    Set(SecretName, Secret),
+    Finish(SecretName, Secret),
+}
+
+impl Rotation {
+    /// One step; `None` while there is nothing to rotate.
+    pub(crate) fn step(&self, run: &Run, vault: &mut Vault, source: &mut Source) -> Option<Part> {
+        let account = crate::scenario::producer();
+        let current = |vault: &Vault, name: &SecretName| match vault.producers(name) {
+            Slot::Live(secret) => Some(secret),
+            Slot::Empty | Slot::Burnt => None,
+        };
+        let over = Part::Over(Outcome::Rotated);
+        Some(match self {
+            Self::Begin => {
+                let (name, _) = vault.live(&account).into_iter().next()?;
+                source.password.as_ref()?;
+                vault.secrets.set_pending(&account, &name, true);
+                Part::Rotating(Self::Set(name, Secret::new(format!("rotated by {}", run.number))))
+            }
+            Self::Set(name, new) => match current(vault, name) {
+                Some(secret) if source.password.as_ref() == Some(&secret.credentials.password) => {
+                    source.password = Some(new.clone());
+                    Part::Rotating(Self::Finish(name.clone(), new.clone()))
+                }
+                _ => over,
+            },
+            Self::Finish(name, new) => {
+                if let Some(secret) = current(vault, name) {
+                    let credentials = Credentials { password: new.clone(), ..secret.credentials.clone() };
+                    let tags = vault.secrets.tags(&account, name)?;
+                    vault.secrets.replace(&account, name, &secret.version, &NewSecret { credentials, tags });
+                    vault.secrets.set_pending(&account, name, false);
+                }
+                over
+            }
+        })
+    }
+}
+

@@ -1,0 +1,351 @@
+//! The world that runs work on: tracking, the secrets of both accounts, and the source. Plain data, and one function that
+//! performs one effect in one step.
+
+use std::collections::BTreeSet;
+
+use dzconn_core::engine::{Created, Login, Reads};
+use dzconn_core::memory::{TrackingState, VaultState};
+use dzconn_core::model::{
+    AccountId, AssetId, AssetPath, AssetRecord, Credentials, EntryRecord, MappingRecord, OpenState, SecretName,
+    SourceRecord, TableName,
+};
+use dzconn_core::store::{Expect, NewSecret, Query, Record, Slot, Transaction, Write, WriteOutcome};
+use dzconn_core::workflow::{Answer, Effect};
+use dzconn_core::{ErrorKind, Secret};
+
+use crate::scenario::{consumer, key, producer, reader, table};
+
+/// A table that is not there.
+pub(crate) const MISSING: &str = "x";
+/// A table that the admin may not grant.
+pub(crate) const WITHHELD: &str = "y";
+/// A table that something denies to the user, whatever is granted.
+pub(crate) const DENIED: &str = "z";
+
+/// The rules that the world keeps; each can be left out, to see what it is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Only one session holds the lock, and only that one changes the source.
+    pub(crate) lock: bool,
+    /// What changes the source checks that its session still holds the lock.
+    pub(crate) lock_checked: bool,
+    /// A lock that is given back is free.
+    pub(crate) unlock: bool,
+    /// A write is made only over what it expects.
+    pub(crate) conditions: bool,
+    /// A delivery is made only while its entry is what it was.
+    pub(crate) checks: bool,
+    /// A transaction is made whole.
+    pub(crate) atomic: bool,
+    /// No two writes carry the same version.
+    pub(crate) versions: bool,
+    /// No two lives of a user have the same generation.
+    pub(crate) generations: bool,
+    /// A burnt name is used up; otherwise it is merely deleted.
+    pub(crate) burn: bool,
+    /// A copy is written only over the version that was seen.
+    pub(crate) copy_seen: bool,
+    /// A user that is there keeps its password when it is to be made.
+    pub(crate) password_kept: bool,
+    /// A secret that is there is never overwritten by one that is to be made.
+    pub(crate) create_never_overwrites: bool,
+    /// The record remembers what a grant has begun.
+    pub(crate) remembers_granting: bool,
+    /// The record remembers what a revoke has begun.
+    pub(crate) remembers_revoking: bool,
+    /// The record remembers whose rows are to go.
+    pub(crate) remembers_revoked: bool,
+    /// The record remembers which generations are to be cleaned up.
+    pub(crate) remembers_retired: bool,
+    /// A run that fails undoes what it has begun, instead of giving up on the spot.
+    pub(crate) undo: bool,
+    /// The portal is asked under the lock, instead of believing the event.
+    pub(crate) ask: bool,
+    /// A pending rotation shows.
+    pub(crate) pending_shows: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            lock: true,
+            lock_checked: true,
+            unlock: true,
+            conditions: true,
+            checks: true,
+            atomic: true,
+            versions: true,
+            generations: true,
+            burn: true,
+            copy_seen: true,
+            password_kept: true,
+            create_never_overwrites: true,
+            remembers_granting: true,
+            remembers_revoking: true,
+            remembers_revoked: true,
+            remembers_retired: true,
+            undo: true,
+            ask: true,
+            pending_shows: true,
+        }
+    }
+}
+
+/// The database: at most one user, and what it may read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Source {
+    pub(crate) password: Option<Secret>,
+    pub(crate) grants: BTreeSet<TableName>,
+}
+
+/// The secrets of both accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Vault {
+    pub(crate) secrets: VaultState,
+    /// Names that were deleted without being used up: only where [`Rules::burn`] is left out.
+    deleted: BTreeSet<(AccountId, SecretName)>,
+}
+
+/// Which part of the world an effect touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Side {
+    Tracking,
+    Vault,
+    Source,
+}
+
+pub(crate) fn side(effect: &Effect) -> Option<Side> {
+    match effect {
+        Effect::Lock | Effect::Unlock | Effect::Ask | Effect::Resolve(_) => None,
+        Effect::Read(_) | Effect::Find | Effect::Commit(_) => Some(Side::Tracking),
+        Effect::ReadSecret(_)
+        | Effect::CreateSecret(..)
+        | Effect::Share(..)
+        | Effect::Burn(_)
+        | Effect::ReadCopy(_)
+        | Effect::ReadShared(_)
+        | Effect::CreateCopy(..)
+        | Effect::ReplaceCopy(..)
+        | Effect::BurnCopy(_) => Some(Side::Vault),
+        Effect::CreateUser(_)
+        | Effect::SetPassword(_)
+        | Effect::LogIn(..)
+        | Effect::Grant { .. }
+        | Effect::Revoke { .. }
+        | Effect::Reads(..)
+        | Effect::DropUser(_) => Some(Side::Source),
+    }
+}
+
+/// Whether it changes the source: then its session must hold the lock.
+pub(crate) fn changes_source(effect: &Effect) -> bool {
+    side(effect) == Some(Side::Source) && !matches!(effect, Effect::LogIn(..) | Effect::Reads(..))
+}
+
+pub(crate) fn resolve(path: &AssetPath) -> Answer {
+    match path.as_str().rsplit_once('.') {
+        Some((_, MISSING)) | None => Answer::Failed(ErrorKind::TableNotFound),
+        Some((_, name)) => Answer::Table(table(name)),
+    }
+}
+
+fn failed(error: &dzconn_core::Error) -> Answer {
+    Answer::Failed(error.kind())
+}
+
+pub(crate) fn on_tracking(tracking: &mut TrackingState, effect: &Effect, asset: &AssetId, rules: &Rules) -> Answer {
+    match effect {
+        Effect::Read(keys) => tracking.read(keys).map_or_else(|error| failed(&error), Answer::Records),
+        Effect::Find => {
+            let page = tracking.list(&Query::Entries(key()), None, 100).unwrap();
+            Answer::Found(page.records.into_iter().find_map(|stored| match stored.unwrap().record {
+                Record::Entry(entry) if entry.assets.contains_key(asset) => Some(entry.table),
+                _ => None,
+            }))
+        }
+        Effect::Commit(transaction) => {
+            let transaction = altered(transaction, rules);
+            tracking.commit(&transaction).map_or_else(|error| failed(&error), Answer::Wrote)
+        }
+        _ => unreachable!("{effect:?}"),
+    }
+}
+
+/// The transaction as a world without some rule would take it.
+fn altered(transaction: &Transaction, rules: &Rules) -> Transaction {
+    let mut transaction = transaction.clone();
+    transaction.changes.retain(|change| rules.checks || change.write != Write::Check);
+    if !rules.atomic {
+        transaction.changes.truncate(1);
+    }
+    for change in &mut transaction.changes {
+        if !rules.conditions && change.write != Write::Check {
+            change.expect = Expect::Anything;
+        }
+        if let Write::Put(_, record) = &mut change.write
+            && let Record::Source(source) = &mut **record
+        {
+            source.open.retain(|_, open| match open.state {
+                OpenState::Granting => rules.remembers_granting,
+                OpenState::Revoking => rules.remembers_revoking,
+            });
+            if !rules.remembers_revoked {
+                source.revoked.clear();
+            }
+            if !rules.remembers_retired {
+                source.retired.clear();
+            }
+        }
+    }
+    transaction
+}
+
+pub(crate) fn on_vault(vault: &mut Vault, effect: &Effect, rules: &Rules) -> Answer {
+    match effect {
+        Effect::ReadSecret(name) => Answer::Slot(vault.read(producer(), name, rules)),
+        Effect::CreateSecret(name, secret) => vault.create(producer(), name, secret, rules),
+        Effect::Share(name, readers) => {
+            let shared = vault.secrets.share(&producer(), name, readers);
+            shared.map_or_else(|error| failed(&error), |()| Answer::Done)
+        }
+        Effect::Burn(name) => vault.burn(producer(), name, rules),
+        Effect::ReadCopy(name) => Answer::Slot(vault.read(consumer(), name, rules)),
+        Effect::ReadShared(id) => {
+            let read = vault.secrets.read_shared(&consumer(), &reader(), id);
+            read.map_or_else(|error| failed(&error), Answer::Slot)
+        }
+        Effect::CreateCopy(name, secret) => vault.create(consumer(), name, secret, rules),
+        Effect::ReplaceCopy(name, seen, secret) => {
+            let now = match vault.read(consumer(), name, rules) {
+                Slot::Live(now) if !rules.copy_seen => now.version,
+                _ => seen.clone(),
+            };
+            Answer::Wrote(vault.secrets.replace(&consumer(), name, &now, secret))
+        }
+        Effect::BurnCopy(name) => vault.burn(consumer(), name, rules),
+        _ => unreachable!("{effect:?}"),
+    }
+}
+
+impl Vault {
+    fn read(&self, account: AccountId, name: &SecretName, rules: &Rules) -> Slot {
+        if self.deleted.contains(&(account.clone(), name.clone())) {
+            return Slot::Empty;
+        }
+        match self.secrets.read(&account, name) {
+            Slot::Live(mut secret) if !rules.pending_shows => {
+                secret.pending = false;
+                Slot::Live(secret)
+            }
+            slot => slot,
+        }
+    }
+
+    fn create(&mut self, account: AccountId, name: &SecretName, secret: &NewSecret, rules: &Rules) -> Answer {
+        let anew = self.deleted.remove(&(account.clone(), name.clone()));
+        if (anew || !rules.create_never_overwrites)
+            && let Slot::Live(now) = self.secrets.read(&account, name)
+        {
+            self.secrets.replace(&account, name, &now.version, secret);
+        }
+        self.secrets.create(&account, name, secret).map_or_else(|error| failed(&error), Answer::Slot)
+    }
+
+    fn burn(&mut self, account: AccountId, name: &SecretName, rules: &Rules) -> Answer {
+        if rules.burn {
+            self.secrets.burn(&account, name);
+        } else if self.secrets.read(&account, name) != Slot::Empty {
+            self.deleted.insert((account, name.clone()));
+        }
+        Answer::Done
+    }
+
+    /// What an account's secrets hold.
+    pub(crate) fn live(&self, account: &AccountId) -> Vec<(SecretName, Credentials)> {
+        let live = self.secrets.live().into_iter().filter(|(of, name, _)| {
+            of == account && !self.deleted.contains(&(of.clone(), name.clone()))
+        });
+        live.map(|(_, name, credentials)| (name, credentials)).collect()
+    }
+
+    pub(crate) fn producers(&self, name: &SecretName) -> Slot {
+        self.read(producer(), name, &Rules::default())
+    }
+
+    pub(crate) fn copies(&self, name: &SecretName) -> Slot {
+        self.read(consumer(), name, &Rules::default())
+    }
+}
+
+pub(crate) fn on_source(source: &mut Source, effect: &Effect, rules: &Rules) -> Answer {
+    let there = source.password.is_some();
+    match effect {
+        Effect::CreateUser(credentials) => {
+            if !there || !rules.password_kept {
+                source.password = Some(credentials.password.clone());
+            }
+            Answer::Created(if there { Created::Existed } else { Created::New })
+        }
+        Effect::SetPassword(credentials) if there => {
+            source.password = Some(credentials.password.clone());
+            Answer::Done
+        }
+        Effect::LogIn(credentials, table) if source.password.as_ref() == Some(&credentials.password) => {
+            Answer::Login(Login::In(Some(source.reads(table))))
+        }
+        Effect::LogIn(..) => Answer::Login(Login::Refused),
+        Effect::Grant { table, .. } if table.name() == WITHHELD => Answer::Failed(ErrorKind::NoGrantOption),
+        Effect::Grant { table, take_back, .. } if there => {
+            source.grants.insert(table.clone());
+            source.grants.retain(|granted| !take_back.contains(granted));
+            Answer::Done
+        }
+        Effect::SetPassword(_) | Effect::Grant { .. } => Answer::Failed(ErrorKind::Unexpected),
+        Effect::Revoke { tables, .. } => {
+            source.grants.retain(|granted| !tables.contains(granted));
+            Answer::Done
+        }
+        Effect::Reads(_, table) => Answer::Reads(source.reads(table)),
+        Effect::DropUser(_) => {
+            *source = Source::default();
+            Answer::Done
+        }
+        _ => unreachable!("{effect:?}"),
+    }
+}
+
+impl Source {
+    fn reads(&self, table: &TableName) -> Reads {
+        if self.grants.contains(table) && table.name() != DENIED { Reads::Yes(Vec::new()) } else { Reads::No }
+    }
+}
+
+/// Whether a conditional write was refused.
+pub(crate) fn refused(answer: &Answer) -> bool {
+    *answer == Answer::Wrote(WriteOutcome::Conflict)
+}
+
+/// What the tables hold, by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Books<'a> {
+    pub(crate) source: Option<&'a SourceRecord>,
+    pub(crate) entries: Vec<&'a EntryRecord>,
+    pub(crate) mappings: Vec<&'a MappingRecord>,
+    pub(crate) rows: Vec<&'a AssetRecord>,
+}
+
+impl<'a> Books<'a> {
+    pub(crate) fn of(tracking: &'a TrackingState) -> Self {
+        let mut books = Self::default();
+        for (_, stored) in tracking.iter() {
+            match &stored.record {
+                Record::Source(record) => books.source = Some(record),
+                Record::Entry(record) => books.entries.push(record),
+                Record::Mapping(record) => books.mappings.push(record),
+                Record::Asset(record) => books.rows.push(record),
+                Record::Wanted(_) => {}
+            }
+        }
+        books
+    }
+}

@@ -1,0 +1,422 @@
+//! The whole workflow on the in-memory ports: what must hold after each grant and revoke.
+
+use std::time::Duration;
+
+use dzconn_core::engine::Reads;
+use dzconn_core::event::SubscriptionEvent;
+use dzconn_core::fulfilment::{Handled, PlannedStep, Settings};
+use dzconn_core::memory::{MemoryCatalog, MemoryEngine, MemoryPortal, MemoryTracking, MemoryVault};
+use dzconn_core::model::*;
+use dzconn_core::portal::Wanted;
+use dzconn_core::store::{Key, Record, Slot};
+use dzconn_core::workflow::{Granted, Outcome, Revoked};
+use dzconn_core::{Changed, CredentialStore as _, Engines, ErrorKind, Fulfilment, TrackingStore as _};
+
+struct World {
+    engine: MemoryEngine,
+    vault: MemoryVault,
+    tracking: MemoryTracking,
+    catalog: MemoryCatalog,
+    portal: MemoryPortal,
+    fulfilment: Fulfilment,
+}
+
+fn id<T: std::str::FromStr<Err = dzconn_core::Error>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+fn table(name: &str) -> TableName {
+    TableName::in_schema("sales", "hr", name).unwrap()
+}
+
+fn owner(account: &str) -> Owner {
+    Owner::new(id(account), id("eu-west-1"))
+}
+
+/// An asset `name` published from the table of the same name, for one environment.
+fn subscription(world: &World, name: &str) -> Subscription {
+    published(world, name, name)
+}
+
+fn published(world: &World, asset: &str, table: &str) -> Subscription {
+    Subscription {
+        domain: id("dzd_1"),
+        consumer: Consumer { project: id("fin"), environment: id("env1"), owner: owner("222222222222") },
+        asset: Asset { id: id(asset), revision: "1".into(), asset_type: "GlueTableAssetType".into() },
+        listing: Listing { id: id(&format!("lst-{asset}")), name: asset.into(), revision: "1".into() },
+        location: Location {
+            connection: world.engine.source().connection,
+            path: id(&format!("sales.hr.{table}")),
+            owner: owner("111111111111"),
+        },
+        subscription: None,
+        event: None,
+    }
+}
+
+/// Producer and consumer in accounts of their own, everything in memory.
+fn world() -> World {
+    let engine = MemoryEngine::new();
+    for name in ["employees", "offices", "salaries"] {
+        engine.add_table(&table(name));
+    }
+    let vault = MemoryVault::new();
+    let (tracking, catalog, portal) = (MemoryTracking::new(), MemoryCatalog::new(), MemoryPortal::new());
+    catalog.add(engine.source());
+    let mut settings = Settings::default();
+    settings.reader = Some("arn:aws:iam::{account}:role/reader".into());
+    settings.deadline = Duration::from_secs(10);
+    settings.lock_wait = Duration::from_secs(5);
+    let fulfilment = Fulfilment::builder()
+        .engines(Engines::new().with(engine.clone()))
+        .credentials(vault.account(id("111111111111"), id("arn:aws:iam::111111111111:role/producer")))
+        .copies(vault.account(id("222222222222"), id("arn:aws:iam::222222222222:role/reader")))
+        .tracking(tracking.clone())
+        .catalog(catalog.clone())
+        .portal(portal.clone())
+        .settings(settings)
+        .build()
+        .unwrap();
+    World { engine, vault, tracking, catalog, portal, fulfilment }
+}
+
+impl World {
+    fn want(&self, subscription: &Subscription, wanted: Wanted) {
+        self.portal.want(subscription.consumer.project.clone(), subscription.listing.id.clone(), Ok(wanted));
+    }
+
+    async fn grant(&self, subscription: &Subscription) -> Granted {
+        self.want(subscription, Wanted::Grant);
+        match self.fulfilment.grant(subscription).await.unwrap() {
+            Outcome::Granted(granted) => granted,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn revoke(&self, subscription: &Subscription) -> Revoked {
+        self.want(subscription, Wanted::Revoke);
+        match self.fulfilment.revoke(subscription).await.unwrap() {
+            Outcome::Revoked(revoked) => revoked,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn assert_nothing_left(&self) {
+        assert!(self.tracking.snapshot().is_empty(), "{:?}", self.tracking.snapshot());
+        assert!(self.vault.live().is_empty(), "{:?}", self.vault.live());
+        assert!(self.engine.snapshot().users().count() == 0, "{:?}", self.engine.snapshot());
+    }
+
+    async fn row(&self, subscription: &Subscription) -> Option<AssetRecord> {
+        let key = Key::Asset(subscription.consumer.environment.clone(), subscription.asset.id.clone());
+        match self.tracking.read(&[key]).await.unwrap().pop().flatten()?.record {
+            Record::Asset(row) => Some(row),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_lives_and_goes_without_a_trace() {
+    let world = world();
+    let [employees, offices] = ["employees", "offices"].map(|name| subscription(&world, name));
+
+    let first = world.grant(&employees).await;
+    assert!(first.new_user && first.changed);
+    assert!(world.engine.read_as(&first.credentials, &table("employees")));
+    assert!(!world.engine.read_as(&first.credentials, &table("salaries")));
+
+    let second = world.grant(&offices).await;
+    assert!(!second.new_user && second.changed);
+    assert_eq!((&second.user, &second.secret, &second.credentials), (&first.user, &first.secret, &first.credentials));
+
+    let again = world.grant(&offices).await;
+    assert!(!again.changed, "{again:?}");
+
+    let row = world.row(&employees).await.unwrap();
+    assert_eq!((row.listing_name.as_str(), &row.secret, &row.connection), ("employees", &first.secret, &employees.location.connection));
+
+    let revoked = world.revoke(&employees).await;
+    assert!(revoked.changed && !revoked.dropped && revoked.reads == Reads::No, "{revoked:?}");
+    assert!(!world.engine.read_as(&first.credentials, &table("employees")));
+    assert!(world.engine.read_as(&first.credentials, &table("offices")));
+    assert_eq!(world.row(&employees).await, None);
+
+    let client = world.engine.open(&first.credentials).unwrap();
+    let last = world.revoke(&offices).await;
+    assert!(last.dropped);
+    assert!(world.engine.open(&first.credentials).is_err());
+    drop(client);
+    world.assert_nothing_left();
+
+    let nothing = world.revoke(&offices).await;
+    assert!(!nothing.changed && !nothing.dropped);
+    world.assert_nothing_left();
+
+    let anew = world.grant(&employees).await;
+    assert_ne!(anew.secret, first.secret, "a burnt name is not used again");
+}
+
+#[tokio::test]
+async fn one_table_published_twice_is_readable_until_the_last_asset_goes() {
+    let world = world();
+    let [one, other] = ["one", "other"].map(|asset| published(&world, asset, "employees"));
+    let granted = world.grant(&one).await;
+    world.grant(&other).await;
+    let first = world.revoke(&one).await;
+    assert!(first.changed && !first.dropped);
+    assert!(world.engine.read_as(&granted.credentials, &table("employees")));
+    assert_eq!(world.row(&one).await, None);
+    assert!(world.row(&other).await.is_some());
+    assert!(world.revoke(&other).await.dropped);
+    world.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn paths_that_differ_in_case_are_one_table() {
+    let world = world();
+    let one = published(&world, "one", "employees");
+    let other = published(&world, "other", "EMPLOYEES");
+    let granted = world.grant(&one).await;
+    assert_eq!(world.grant(&other).await.table, table("employees"));
+    world.revoke(&one).await;
+    assert!(world.engine.read_as(&granted.credentials, &table("employees")));
+    assert!(world.revoke(&other).await.dropped);
+    world.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn retained_access_stays_and_can_still_be_revoked() {
+    let world = world();
+    let employees = subscription(&world, "employees");
+    let granted = world.grant(&employees).await;
+    world.want(&employees, Wanted::Retain);
+    let Outcome::Retained(kept) = world.fulfilment.retain(&employees).await.unwrap() else { panic!() };
+    assert!(kept.changed && world.engine.read_as(&granted.credentials, &table("employees")));
+    let Outcome::Retained(kept) = world.fulfilment.retain(&employees).await.unwrap() else { panic!() };
+    assert!(!kept.changed);
+    assert!(world.revoke(&employees).await.dropped);
+    world.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn what_the_portal_contradicts_is_superseded() {
+    let world = world();
+    let employees = subscription(&world, "employees");
+    world.want(&employees, Wanted::Revoke);
+    assert_eq!(world.fulfilment.grant(&employees).await.unwrap(), Outcome::Superseded);
+    world.assert_nothing_left();
+
+    let granted = world.grant(&employees).await;
+    assert_eq!(world.fulfilment.revoke(&employees).await.unwrap(), Outcome::Superseded);
+    assert!(world.engine.read_as(&granted.credentials, &table("employees")), "the portal still wants it");
+}
+
+#[tokio::test]
+async fn filters_are_refused_and_what_was_granted_goes() {
+    let world = world();
+    let employees = subscription(&world, "employees");
+    world.grant(&employees).await;
+    let Subscription { consumer, listing, .. } = &employees;
+    world.portal.want(consumer.project.clone(), listing.id.clone(), Err(ErrorKind::Refused));
+    assert_eq!(world.fulfilment.grant(&employees).await.unwrap_err().kind(), ErrorKind::Refused);
+    world.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn an_asset_that_moved_is_taken_back_where_it_was() {
+    let world = world();
+    let elsewhere = MemoryEngine::for_source(Source { connection: id("elsewhere"), ..world.engine.source() });
+    elsewhere.add_table(&table("employees"));
+    world.catalog.add(elsewhere.source());
+    let old = subscription(&world, "employees");
+    world.grant(&old).await;
+
+    let mut moved = old.clone();
+    moved.location.connection = id("elsewhere");
+    let granted = world.grant(&moved).await;
+    let row = world.row(&moved).await.unwrap();
+    assert_eq!(row.connection, moved.location.connection);
+    let sources: Vec<_> = world.tracking.snapshot().iter().filter(|(key, _)| matches!(key, Key::Source(_))).map(|(key, _)| key.clone()).collect();
+    assert_eq!(sources, [Key::Source(moved.key())], "the old place is clean");
+    // A revoke that names the old place goes where tracking has it.
+    assert!(world.revoke(&old).await.dropped);
+    assert!(!world.engine.read_as(&granted.credentials, &table("employees")));
+    world.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn what_public_can_read_is_found_and_said() {
+    let world = world();
+    let [employees, offices] = ["employees", "offices"].map(|name| subscription(&world, name));
+    world.engine.grant_to_public(&table("employees"));
+    let granted = world.grant(&employees).await;
+    world.grant(&offices).await;
+    let revoked = world.revoke(&employees).await;
+    assert!(matches!(&revoked.reads, Reads::Yes(ways) if !ways.is_empty()), "{revoked:?}");
+    assert!(world.engine.read_as(&granted.credentials, &table("employees")));
+}
+
+#[tokio::test]
+async fn what_cannot_be_granted_leaves_things_as_they_were() {
+    let world = world();
+    let [employees, missing, forbidden] = ["employees", "nowhere", "salaries"].map(|name| subscription(&world, name));
+    world.engine.forbid_grant_option(&table("salaries"));
+    for before in [false, true] {
+        if before {
+            world.grant(&employees).await;
+        }
+        let snapshot = || (world.engine.snapshot().users().cloned().collect::<Vec<_>>(), world.vault.live(), world.tracking.snapshot().len());
+        let was = snapshot();
+        for (subscription, kind) in [(&missing, ErrorKind::TableNotFound), (&forbidden, ErrorKind::NoGrantOption)] {
+            world.want(subscription, Wanted::Grant);
+            let error = world.fulfilment.grant(subscription).await.unwrap_err();
+            assert_eq!((error.kind(), error.left()), (kind, Changed::Nothing), "{error}");
+            assert!(!error.is_retryable() && error.step().is_some());
+            let subject = error.subject();
+            assert!(subject.asset.is_some() && subject.source.is_some() && subject.environment.is_some(), "{error:?}");
+            assert_eq!(snapshot(), was);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_secret_is_said_and_a_revoke_still_works() {
+    let world = world();
+    let employees = subscription(&world, "employees");
+    let granted = world.grant(&employees).await;
+    let consumer = world.vault.account(id("222222222222"), id("arn:aws:iam::222222222222:role/reader"));
+    consumer.burn(&granted.secret).await.unwrap();
+    let error = world.fulfilment.grant(&employees).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SecretGone);
+    assert!(error.advice().is_some());
+    assert!(world.revoke(&employees).await.dropped);
+    world.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn the_copy_follows_its_source() {
+    let world = world();
+    let employees = subscription(&world, "employees");
+    let granted = world.grant(&employees).await;
+    let producer = world.vault.account(id("111111111111"), id("arn:aws:iam::111111111111:role/producer"));
+    let name = world.vault.live().into_iter().find(|(account, ..)| account.as_str() == "111111111111").unwrap().1;
+    let Slot::Live(secret) = producer.read(&name).await.unwrap() else { panic!() };
+    let mut changed = secret.credentials.clone();
+    changed.endpoint.host = "moved.internal".into();
+    let tags = SecretTags { domain: id("dzd_1"), project: id("fin"), environment: id("env1") };
+    producer.replace(&name, &secret.version, &dzconn_core::store::NewSecret { credentials: changed.clone(), tags }).await.unwrap();
+    assert_eq!(world.grant(&employees).await.credentials, changed);
+    assert_ne!(granted.credentials, changed);
+}
+
+#[tokio::test]
+async fn a_plan_shows_the_statements_and_changes_nothing() {
+    let world = world();
+    let employees = subscription(&world, "employees");
+    world.want(&employees, Wanted::Grant);
+    let plan = world.fulfilment.plan(&employees, Wanted::Grant).await.unwrap();
+    let statements: Vec<_> = plan.steps.iter().filter(|step| matches!(step, PlannedStep::Statement(_))).collect();
+    assert!(statements.len() >= 2, "{plan:?}");
+    world.assert_nothing_left();
+
+    let granted = world.grant(&employees).await;
+    assert_eq!(world.fulfilment.plan(&employees, Wanted::Grant).await.unwrap().steps.iter().filter(|s| !matches!(s, PlannedStep::Statement(_) | PlannedStep::Secret(_))).count(), 0);
+    world.want(&employees, Wanted::Revoke);
+    let plan = world.fulfilment.plan(&employees, Wanted::Revoke).await.unwrap();
+    let text = format!("{plan:?}");
+    assert!(text.contains(granted.user.as_str()) && !text.contains(granted.credentials.password.expose()), "{text}");
+    assert!(world.engine.read_as(&granted.credentials, &table("employees")));
+}
+
+#[tokio::test]
+async fn events_reach_every_environment_and_revokes_start_from_tracking() {
+    let world = world();
+    let employees = subscription(&world, "employees");
+    let mut other = employees.clone();
+    other.consumer.environment = id("env2");
+    world.portal.add(employees.clone());
+    world.portal.add(other.clone());
+    let event = |kind: &str| {
+        let json = format!(
+            r#"{{"id":"e1","source":"aws.datazone","detail-type":"Subscription {kind}","detail":{{"metadata":{{"id":"s1","domain":"dzd_1"}},
+            "data":{{"subscribedListing":{{"id":"lst-employees"}},"subscribedPrincipal":{{"id":"fin"}}}}}}}}"#
+        );
+        SubscriptionEvent::from_json(&json).unwrap()
+    };
+    world.want(&employees, Wanted::Grant);
+    for _ in 0..2 {
+        let handled = world.fulfilment.handle(&event("Created")).await.unwrap();
+        assert!(handled.iter().all(|h| matches!(h, Handled::Done { result, .. } if matches!(**result, Ok(Outcome::Granted(_))))), "{handled:?}");
+        assert_eq!(handled.len(), 2);
+    }
+    assert_eq!(world.engine.snapshot().users().cloned().collect::<Vec<_>>().len(), 2);
+
+    world.want(&employees, Wanted::Revoke);
+    let handled = world.fulfilment.handle(&event("Revoked")).await.unwrap();
+    assert_eq!(handled.len(), 2);
+    world.assert_nothing_left();
+    assert_eq!(world.portal.reports().iter().filter(|(_, _, outcome)| outcome == "revoked").count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_runs_at_once_end_as_some_serial_order_would() {
+    for round in 0..10 {
+        let world = std::sync::Arc::new(world());
+        let names = ["employees", "offices", "salaries"];
+        let runs: Vec<_> = (0..24)
+            .map(|i| {
+                let world = std::sync::Arc::clone(&world);
+                tokio::spawn(async move {
+                    let subscription = subscription(&world, names[i % 3]);
+                    // The portal wants employees and offices, and not salaries, whatever the runs were started for.
+                    let wanted = if i % 3 == 2 { Wanted::Revoke } else { Wanted::Grant };
+                    world.want(&subscription, wanted);
+                    let run = if (i + round) % 2 == 0 { world.fulfilment.grant(&subscription).await } else { world.fulfilment.revoke(&subscription).await };
+                    run.unwrap()
+                })
+            })
+            .collect();
+        for run in runs {
+            run.await.unwrap();
+        }
+        let live = world.vault.live();
+        assert_eq!(live.len(), 2, "one secret and its copy");
+        let credentials = &live[0].2;
+        assert_eq!(&live[1].2, credentials);
+        for (name, readable) in [("employees", true), ("offices", true), ("salaries", false)] {
+            assert_eq!(world.engine.read_as(credentials, &table(name)), readable, "{name}");
+        }
+        world.revoke(&subscription(&world, "employees")).await;
+        world.revoke(&subscription(&world, "offices")).await;
+        world.assert_nothing_left();
+    }
+}
+
+#[tokio::test]
+async fn bad_configuration_is_named_at_once() {
+    let error = Fulfilment::builder().build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    for part in ["engines", "credential store", "tracking store", "catalogue"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_connections_and_engines_are_said() {
+    let world = world();
+    let mut nowhere = subscription(&world, "employees");
+    nowhere.location.connection = id("nowhere");
+    world.want(&nowhere, Wanted::Grant);
+    assert_eq!(world.fulfilment.grant(&nowhere).await.unwrap_err().kind(), ErrorKind::NotFound);
+
+    let mut source = world.engine.source();
+    source.connection = id("db2");
+    source.endpoint.subprotocol = "db2".into();
+    world.catalog.add(source);
+    nowhere.location.connection = id("db2");
+    let error = world.fulfilment.grant(&nowhere).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownEngine);
+    assert!(error.advice().is_some_and(|advice| advice.contains("memory")));
+    world.assert_nothing_left();
+}
