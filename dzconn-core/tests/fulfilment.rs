@@ -1,13 +1,17 @@
 //! The whole workflow on the in-memory ports: what must hold after each grant and revoke.
 
+// A test may panic: that is how it fails.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use dzconn_core::engine::Reads;
 use dzconn_core::event::SubscriptionEvent;
-use dzconn_core::fulfilment::{Handled, PlannedStep, Settings};
+use dzconn_core::fulfilment::{Governance, Handled, PlannedStep, RecordedPortal, Settings};
 use dzconn_core::memory::{MemoryCatalog, MemoryEngine, MemoryPortal, MemoryTracking, MemoryVault};
 use dzconn_core::model::*;
-use dzconn_core::portal::Wanted;
+use dzconn_core::portal::{Portal as _, Question, Wanted};
 use dzconn_core::store::{Key, Record, Slot};
 use dzconn_core::workflow::{Granted, Outcome, Revoked};
 use dzconn_core::{Changed, CredentialStore as _, Engines, ErrorKind, Fulfilment, TrackingStore as _};
@@ -134,7 +138,10 @@ async fn a_subscription_lives_and_goes_without_a_trace() {
     assert!(!again.changed, "{again:?}");
 
     let row = world.row(&employees).await.unwrap();
-    assert_eq!((row.listing_name.as_str(), &row.secret, &row.connection), ("employees", &first.secret, &employees.location.connection));
+    assert_eq!(
+        (row.listing_name.as_str(), &row.secret, &row.connection),
+        ("employees", &first.secret, &employees.location.connection)
+    );
 
     let revoked = world.revoke(&employees).await;
     assert!(revoked.changed && !revoked.dropped && revoked.reads == Reads::No, "{revoked:?}");
@@ -237,7 +244,13 @@ async fn an_asset_that_moved_is_taken_back_where_it_was() {
     let granted = world.grant(&moved).await;
     let row = world.row(&moved).await.unwrap();
     assert_eq!(row.connection, moved.location.connection);
-    let sources: Vec<_> = world.tracking.snapshot().iter().filter(|(key, _)| matches!(key, Key::Source(_))).map(|(key, _)| key.clone()).collect();
+    let sources: Vec<_> = world
+        .tracking
+        .snapshot()
+        .iter()
+        .filter(|(key, _)| matches!(key, Key::Source(_)))
+        .map(|(key, _)| key.clone())
+        .collect();
     assert_eq!(sources, [Key::Source(moved.key())], "the old place is clean");
     // A revoke that names the old place goes where tracking has it.
     assert!(world.revoke(&old).await.dropped);
@@ -266,7 +279,13 @@ async fn what_cannot_be_granted_leaves_things_as_they_were() {
         if before {
             world.grant(&employees).await;
         }
-        let snapshot = || (world.engine.snapshot().users().cloned().collect::<Vec<_>>(), world.vault.live(), world.tracking.snapshot().len());
+        let snapshot = || {
+            (
+                world.engine.snapshot().users().cloned().collect::<Vec<_>>(),
+                world.vault.live(),
+                world.tracking.snapshot().len(),
+            )
+        };
         let was = snapshot();
         for (subscription, kind) in [(&missing, ErrorKind::TableNotFound), (&forbidden, ErrorKind::NoGrantOption)] {
             world.want(subscription, Wanted::Grant);
@@ -305,7 +324,10 @@ async fn the_copy_follows_its_source() {
     let mut changed = secret.credentials.clone();
     changed.endpoint.host = "moved.internal".into();
     let tags = SecretTags { domain: id("dzd_1"), project: id("fin"), environment: id("env1") };
-    producer.replace(&name, &secret.version, &dzconn_core::store::NewSecret { credentials: changed.clone(), tags }).await.unwrap();
+    producer
+        .replace(&name, &secret.version, &dzconn_core::store::NewSecret { credentials: changed.clone(), tags })
+        .await
+        .unwrap();
     assert_eq!(world.grant(&employees).await.credentials, changed);
     assert_ne!(granted.credentials, changed);
 }
@@ -321,7 +343,18 @@ async fn a_plan_shows_the_statements_and_changes_nothing() {
     world.assert_nothing_left();
 
     let granted = world.grant(&employees).await;
-    assert_eq!(world.fulfilment.plan(&employees, Wanted::Grant).await.unwrap().steps.iter().filter(|s| !matches!(s, PlannedStep::Statement(_) | PlannedStep::Secret(_))).count(), 0);
+    assert_eq!(
+        world
+            .fulfilment
+            .plan(&employees, Wanted::Grant)
+            .await
+            .unwrap()
+            .steps
+            .iter()
+            .filter(|s| !matches!(s, PlannedStep::Statement(_) | PlannedStep::Secret(_)))
+            .count(),
+        0
+    );
     world.want(&employees, Wanted::Revoke);
     let plan = world.fulfilment.plan(&employees, Wanted::Revoke).await.unwrap();
     let text = format!("{plan:?}");
@@ -347,7 +380,12 @@ async fn events_reach_every_environment_and_revokes_start_from_tracking() {
     world.want(&employees, Wanted::Grant);
     for _ in 0..2 {
         let handled = world.fulfilment.handle(&event("Created")).await.unwrap();
-        assert!(handled.iter().all(|h| matches!(h, Handled::Done { result, .. } if matches!(**result, Ok(Outcome::Granted(_))))), "{handled:?}");
+        assert!(
+            handled
+                .iter()
+                .all(|h| matches!(h, Handled::Done { result, .. } if matches!(**result, Ok(Outcome::Granted(_))))),
+            "{handled:?}"
+        );
         assert_eq!(handled.len(), 2);
     }
     assert_eq!(world.engine.snapshot().users().cloned().collect::<Vec<_>>().len(), 2);
@@ -362,17 +400,21 @@ async fn events_reach_every_environment_and_revokes_start_from_tracking() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_runs_at_once_end_as_some_serial_order_would() {
     for round in 0..10 {
-        let world = std::sync::Arc::new(world());
+        let world = Arc::new(world());
         let names = ["employees", "offices", "salaries"];
         let runs: Vec<_> = (0..24)
             .map(|i| {
-                let world = std::sync::Arc::clone(&world);
+                let world = Arc::clone(&world);
                 tokio::spawn(async move {
                     let subscription = subscription(&world, names[i % 3]);
                     // The portal wants employees and offices, and not salaries, whatever the runs were started for.
                     let wanted = if i % 3 == 2 { Wanted::Revoke } else { Wanted::Grant };
                     world.want(&subscription, wanted);
-                    let run = if (i + round) % 2 == 0 { world.fulfilment.grant(&subscription).await } else { world.fulfilment.revoke(&subscription).await };
+                    let run = if (i + round) % 2 == 0 {
+                        world.fulfilment.grant(&subscription).await
+                    } else {
+                        world.fulfilment.revoke(&subscription).await
+                    };
                     run.unwrap()
                 })
             })
@@ -419,4 +461,32 @@ async fn unknown_connections_and_engines_are_said() {
     assert_eq!(error.kind(), ErrorKind::UnknownEngine);
     assert!(error.advice().is_some_and(|advice| advice.contains("memory")));
     world.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn a_producer_that_may_not_ask_obeys_what_governance_recorded() {
+    let world = world();
+    let employees = subscription(&world, "employees");
+    let tracking: Arc<dyn dzconn_core::TrackingStore> = Arc::new(world.tracking.clone());
+    let governance = Governance::new(Arc::new(world.portal.clone()), Arc::clone(&tracking));
+    let producer = RecordedPortal::new(tracking);
+    let question = Question {
+        domain: employees.domain.clone(),
+        project: employees.consumer.project.clone(),
+        environment: employees.consumer.environment.clone(),
+        listing: employees.listing.id.clone(),
+        asset: employees.asset.id.clone(),
+        told: Wanted::Grant,
+    };
+    assert_eq!(producer.wanted(&question).await.unwrap(), Wanted::Revoke, "nobody has asked yet");
+    world.want(&employees, Wanted::Grant);
+    assert_eq!(governance.record(&question).await.unwrap(), Wanted::Grant);
+    assert_eq!(producer.wanted(&question).await.unwrap(), Wanted::Grant);
+    governance.forget(&question).await.unwrap();
+    assert_eq!(producer.wanted(&question).await.unwrap(), Wanted::Grant, "what is wanted is not forgotten");
+    world.want(&employees, Wanted::Revoke);
+    governance.record(&question).await.unwrap();
+    assert_eq!(producer.wanted(&question).await.unwrap(), Wanted::Revoke);
+    governance.forget(&question).await.unwrap();
+    assert!(world.tracking.snapshot().is_empty());
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::sessions::Sessions;
 use super::settings::Settings;
-use super::{Fulfilment, Ports};
+use super::{Consumer, Fulfilment, Governance, Parts, Producer};
 use crate::engine::Engines;
 use crate::portal::AsTold;
 use crate::{Catalog, CredentialStore, Error, ErrorKind, Portal, Result, TrackingStore};
@@ -86,15 +85,12 @@ impl FulfilmentBuilder {
         else {
             return Err(invalid());
         };
-        Ok(Fulfilment(Arc::new(Ports {
-            engines: self.engines,
-            copies: self.copies.unwrap_or_else(|| Arc::clone(&credentials)),
-            credentials,
-            tracking,
-            catalog,
-            portal: self.portal.unwrap_or_else(|| Arc::new(AsTold)),
-            sessions: Sessions::new(self.settings.sessions_per_source),
-            settings: self.settings,
+        let copies = self.copies.unwrap_or_else(|| Arc::clone(&credentials));
+        let portal = self.portal.unwrap_or_else(|| Arc::new(AsTold));
+        Ok(Fulfilment(Arc::new(Parts {
+            governance: Governance::new(Arc::clone(&portal), Arc::clone(&tracking)),
+            consumer: Consumer { copies, tracking: Arc::clone(&tracking), settings: self.settings.clone() },
+            producer: Producer::new(self.engines, credentials, tracking, catalog, portal, self.settings),
         })))
     }
 }

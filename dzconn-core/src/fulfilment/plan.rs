@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::driver::{find, question};
 use super::fresh::System;
-use super::{Fulfilment, Order};
+use super::{Fulfilment, Order, Parts};
 use crate::engine::{Action, Created, EngineConnector, Login, Reads, SourceEngine};
 use crate::model::{SecretId, SecretName, Source, Subscription};
 use crate::portal::Wanted;
@@ -49,10 +49,11 @@ impl Fulfilment {
     /// # Errors
     /// What would keep the run from its goal, as far as looking can tell.
     pub async fn plan(&self, subscription: &Subscription, wish: Wanted) -> Result<Plan> {
-        let deadline = Deadline::within(self.0.settings.deadline);
+        let Parts { governance, producer, .. } = &*self.0;
+        let deadline = Deadline::within(producer.settings.deadline);
         let mut sketch = Sketch::default();
-        for order in self.orders(subscription, wish).await? {
-            let source = self.0.catalog.source(&order.subscription.location.connection).await?;
+        for order in governance.orders(subscription, wish).await? {
+            let source = producer.source(&order, deadline).await?;
             let result = deadline.run("the plan", self.sketch(&mut sketch, &order, &source, deadline)).await;
             result.map_err(|error| {
                 error
@@ -65,8 +66,9 @@ impl Fulfilment {
     }
 
     async fn sketch(&self, sketch: &mut Sketch, order: &Order, source: &Source, deadline: Deadline) -> Result<()> {
-        let connector = &**self.0.engines.for_source(source)?;
-        let mut run = ProducerRun::new(Arc::new(self.task(order, source)?));
+        let producer = &self.0.producer;
+        let connector = &**producer.engines.for_source(source)?;
+        let mut run = ProducerRun::new(Arc::new(producer.task(order, source)?));
         let mut look = Look { fulfilment: self, order, source, connector, deadline, session: None };
         let mut answer = Answer::Begin;
         let produced = loop {
@@ -123,7 +125,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn answer(&mut self, sketch: &mut Sketch, effect: &Effect) -> Result<Answer> {
-        let ports = &*self.fulfilment.0;
+        let Parts { producer, consumer, .. } = &*self.fulfilment.0;
         Ok(match effect {
             Effect::Lock => {
                 self.session = Some(self.connector.connect(self.source, self.deadline).await?);
@@ -137,23 +139,23 @@ impl Look<'_> {
                 None => Answer::Done,
             },
             Effect::Ask => {
-                Answer::Wanted(ports.portal.wanted(&question(&self.order.subscription, self.order.wish)).await?)
+                Answer::Wanted(producer.portal.wanted(&question(&self.order.subscription, self.order.wish)).await?)
             }
-            Effect::Read(keys) => Answer::Records(sketch.read(&*ports.tracking, keys).await?),
+            Effect::Read(keys) => Answer::Records(sketch.read(&*producer.tracking, keys).await?),
             Effect::Find => {
                 let subscription = &self.order.subscription;
-                Answer::Found(find(&*ports.tracking, &subscription.key(), &subscription.asset.id).await?)
+                Answer::Found(find(&*producer.tracking, &subscription.key(), &subscription.asset.id).await?)
             }
             Effect::Commit(transaction) => {
                 transaction.changes.iter().for_each(|change| sketch.change(change));
                 Answer::Wrote(WriteOutcome::Written)
             }
             Effect::Resolve(path) => Answer::Table(self.session()?.resolve(path).await?),
-            Effect::ReadSecret(name) => Answer::Slot(sketch.secret(&*ports.credentials, name).await?),
-            Effect::ReadCopy(name) => Answer::Slot(sketch.secret(&*ports.copies, name).await?),
+            Effect::ReadSecret(name) => Answer::Slot(sketch.secret(&*producer.credentials, name).await?),
+            Effect::ReadCopy(name) => Answer::Slot(sketch.secret(&*consumer.copies, name).await?),
             Effect::ReadShared(id) => match sketch.shared(id) {
                 Some(slot) => Answer::Slot(slot),
-                None => Answer::Slot(ports.copies.read_shared(id).await?),
+                None => Answer::Slot(consumer.copies.read_shared(id).await?),
             },
             Effect::CreateSecret(name, secret) | Effect::CreateCopy(name, secret) => {
                 sketch.steps.push(PlannedStep::Secret(format!("make the secret {name}")));

@@ -1,0 +1,48 @@
+//! The consumer's part: the copy of the secret, the rows, and the sweep.
+
+use std::sync::Arc;
+
+use super::driver::Driver;
+use super::fresh::System;
+use super::settings::Settings;
+use crate::model::Subscription;
+use crate::workflow::{Answer, Consumed, ConsumerRun, ConsumerTask, Delivery, Next};
+use crate::{CredentialStore, Deadline, Result, TrackingStore};
+
+/// What runs in the consumer's account.
+#[derive(Debug)]
+pub struct Consumer {
+    pub(super) copies: Arc<dyn CredentialStore>,
+    pub(super) tracking: Arc<dyn TrackingStore>,
+    pub(super) settings: Settings,
+}
+
+impl Consumer {
+    /// Copies the secret and records it, if there is a delivery, and cleans up what this or earlier runs have left.
+    ///
+    /// # Errors
+    /// What kept it from getting to an end; running it again goes on.
+    pub async fn run(
+        &self,
+        subscription: &Subscription,
+        delivery: Option<Delivery>,
+        deadline: Deadline,
+    ) -> Result<Consumed> {
+        let mut driver = Driver::new(subscription, &*self.tracking, &self.settings, deadline);
+        driver.copies = Some(&*self.copies);
+        let task = ConsumerTask { subscription: subscription.clone(), delivery };
+        let mut run = ConsumerRun::new(Arc::new(task));
+        let mut answer = Answer::Begin;
+        loop {
+            match run.next(answer, &mut System) {
+                Next::Do(effect) => answer = driver.perform(&effect).await?,
+                Next::End(consumed) => {
+                    return match &consumed.failure {
+                        None => Ok(consumed),
+                        Some(failure) => Err(driver.error(failure)),
+                    };
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The governance part: what an event is about, and what is to be done where.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Order;
+use crate::event::SubscriptionEvent;
+use crate::model::{AssetRecord, Location, Subscription, WantedRecord};
+use crate::portal::{Lookup, Portal, Question, Wanted};
+use crate::store::{Change, Expect, Key, Query, Record, Stored, Transaction, WriteOutcome};
+use crate::workflow::{Fresh as _, Outcome};
+use crate::{Error, Result, TrackingStore};
+
+/// What runs where the portal and the tracking tables are.
+#[derive(Clone, Debug)]
+pub struct Governance {
+    pub(super) portal: Arc<dyn Portal>,
+    pub(super) tracking: Arc<dyn TrackingStore>,
+}
+
+impl Governance {
+    /// With these.
+    #[must_use]
+    pub fn new(portal: Arc<dyn Portal>, tracking: Arc<dyn TrackingStore>) -> Self {
+        Self { portal, tracking }
+    }
+
+    /// What an event is about: the environments that the portal names for it, and, when a subscription ends, every one that
+    /// tracking has.
+    pub async fn lookups(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>> {
+        if event.ending.is_none() {
+            return self.portal.subscriptions(event).await;
+        }
+        // What was granted is in tracking; the portal's view of today is the fallback for what is not.
+        let mut found = self.tracked_for(event).await?;
+        let today = match self.portal.subscriptions(event).await {
+            Ok(today) => today,
+            Err(error) if !found.is_empty() && !error.is_retryable() => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let known = |lookup: &Lookup| {
+            let Lookup::Ours(new) = lookup else { return false };
+            let same = |old: &Subscription| {
+                old.consumer.environment == new.consumer.environment && old.asset.id == new.asset.id
+            };
+            found.iter().any(|old| matches!(old, Lookup::Ours(old) if same(old)))
+        };
+        let more: Vec<_> = today.into_iter().filter(|lookup| !known(lookup)).collect();
+        found.extend(more);
+        Ok(found)
+    }
+
+    async fn tracked_for(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.tracking.list(&Query::Assets(None), after.as_ref()).await?;
+            for stored in page.records {
+                if let Record::Asset(row) = stored?.record
+                    && row.project == event.project
+                    && row.listing == event.listing
+                {
+                    found.push(Lookup::Ours(Box::new(event.tracked(row))));
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// The runs that bring a wish about: one; or two where an asset has moved to another connection or path, since it is
+    /// taken back there first. A revoke goes where tracking says that the asset was granted, whatever the catalogue says.
+    pub async fn orders(&self, subscription: &Subscription, wish: Wanted) -> Result<Vec<Order>> {
+        let Some(row) = self.tracked(subscription).await? else {
+            return Ok(vec![Order { subscription: subscription.clone(), wish, ask: true, table: None }]);
+        };
+        let here = &subscription.location;
+        let there = at(subscription, &row);
+        let stays = row.connection == here.connection && row.path == here.path;
+        let table = Some(row.table);
+        Ok(match wish {
+            Wanted::Grant if stays => vec![Order { subscription: subscription.clone(), wish, ask: true, table }],
+            Wanted::Grant => vec![
+                Order { subscription: there, wish: Wanted::Revoke, ask: false, table },
+                Order { subscription: subscription.clone(), wish, ask: true, table: None },
+            ],
+            Wanted::Retain | Wanted::Revoke => vec![Order { subscription: there, wish, ask: true, table }],
+        })
+    }
+
+    async fn tracked(&self, subscription: &Subscription) -> Result<Option<AssetRecord>> {
+        let key = Key::Asset(subscription.consumer.environment.clone(), subscription.asset.id.clone());
+        let found = self.tracking.read(&[key]).await?;
+        let row = |stored: Stored| if let Record::Asset(row) = stored.record { Some(row) } else { None };
+        Ok(found.into_iter().flatten().find_map(row))
+    }
+
+    /// Asks the portal and writes the answer where producers that may not ask it themselves find it ([`RecordedPortal`]).
+    ///
+    /// The answer is written even if it is the old one: a writer that asked earlier must lose. After a conflict it is asked
+    /// again.
+    pub async fn record(&self, question: &Question) -> Result<Wanted> {
+        let key = Key::Wanted(question.environment.clone(), question.asset.clone());
+        loop {
+            let seen = self.tracking.read(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
+            let wanted = self.portal.wanted(question).await?;
+            let mut fresh = super::fresh::System;
+            let record = Record::Wanted(WantedRecord {
+                environment: question.environment.clone(),
+                asset: question.asset.clone(),
+                wanted,
+                last_updated: fresh.now(),
+            });
+            let expect = seen.as_ref().map_or(Expect::Absent, Stored::expect);
+            let changes = vec![Change::put(expect, fresh.version(), record)];
+            if self.tracking.commit(&Transaction { changes }).await? == WriteOutcome::Written {
+                return Ok(wanted);
+            }
+        }
+    }
+
+    /// Removes a recorded answer once it says that nothing is wanted: that is also what its absence means.
+    pub async fn forget(&self, question: &Question) -> Result<()> {
+        let key = Key::Wanted(question.environment.clone(), question.asset.clone());
+        let seen = self.tracking.read(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
+        if let Some(stored) = seen
+            && matches!(&stored.record, Record::Wanted(record) if record.wanted == Wanted::Revoke)
+        {
+            // A conflict means that somebody has asked since: the answer is theirs.
+            let changes = vec![Change::remove(key, stored.expect())];
+            self.tracking.commit(&Transaction { changes }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The subscription, at the place where tracking has it.
+fn at(subscription: &Subscription, row: &AssetRecord) -> Subscription {
+    let location = Location { connection: row.connection.clone(), path: row.path.clone(), owner: row.producer.clone() };
+    let mut there = Subscription { location, ..subscription.clone() };
+    there.consumer.owner = row.owner.clone();
+    there
+}
+
+/// The portal of a producer that may not ask the real one: it obeys what [`Governance::record`] has written last.
+#[derive(Clone, Debug)]
+pub struct RecordedPortal(Arc<dyn TrackingStore>);
+
+impl RecordedPortal {
+    /// Reads from these tables.
+    #[must_use]
+    pub fn new(tracking: Arc<dyn TrackingStore>) -> Self {
+        Self(tracking)
+    }
+}
+
+#[async_trait]
+impl Portal for RecordedPortal {
+    async fn wanted(&self, question: &Question) -> Result<Wanted> {
+        let key = Key::Wanted(question.environment.clone(), question.asset.clone());
+        let found = self.0.read(&[key]).await?.into_iter().next().flatten();
+        Ok(match found.map(|stored| stored.record) {
+            Some(Record::Wanted(record)) => record.wanted,
+            _ => Wanted::Revoke,
+        })
+    }
+
+    async fn subscriptions(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>> {
+        crate::portal::AsTold.subscriptions(event).await
+    }
+
+    async fn report(&self, _: &Subscription, _: std::result::Result<&Outcome, &Error>) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! The producer's part: what happens on the source, under its lock.
+
+use std::sync::Arc;
+
+use super::Order;
+use super::driver::{Driver, SourceSide};
+use super::fresh::System;
+use super::sessions::Sessions;
+use super::settings::Settings;
+use crate::engine::Engines;
+use crate::model::Source;
+use crate::workflow::{Answer, Did, Effect, Next, ProducerRun, ProducerTask};
+use crate::{Catalog, Changed, CredentialStore, Deadline, Error, Portal, Result, Step, TrackingStore};
+
+/// What runs in the producer's account. It keeps idle sessions on sources; [`close`](Self::close) ends them in good order.
+#[derive(Debug)]
+pub struct Producer {
+    pub(super) engines: Engines,
+    pub(super) credentials: Arc<dyn CredentialStore>,
+    pub(super) tracking: Arc<dyn TrackingStore>,
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) portal: Arc<dyn Portal>,
+    pub(super) settings: Settings,
+    sessions: Sessions,
+}
+
+/// What the producer's part has brought about. The consumer's part follows in any case: even after a failure there may be
+/// something to clean up.
+#[derive(Debug)]
+pub struct ProducerReport {
+    /// What was done.
+    pub did: Did,
+    /// What kept it from doing what was wanted.
+    pub failure: Option<Error>,
+    /// What a new user can do beyond its grant.
+    pub excess: Vec<String>,
+}
+
+impl Producer {
+    pub(super) fn new(
+        engines: Engines,
+        credentials: Arc<dyn CredentialStore>,
+        tracking: Arc<dyn TrackingStore>,
+        catalog: Arc<dyn Catalog>,
+        portal: Arc<dyn Portal>,
+        settings: Settings,
+    ) -> Self {
+        let sessions = Sessions::new(settings.sessions_per_source);
+        Self { engines, credentials, tracking, catalog, portal, settings, sessions }
+    }
+
+    /// How to reach the source of an order.
+    pub(super) async fn source(&self, order: &Order, deadline: Deadline) -> Result<Source> {
+        let location = &order.subscription.location;
+        let source = deadline.run("looking the connection up", self.catalog.source(&location.connection)).await;
+        source.map_err(|error| {
+            error
+                .at(Step::LookUp)
+                .on_asset(&location.path)
+                .on_source(&location.connection)
+                .for_environment(&order.subscription.consumer.environment)
+                .changed(Changed::Nothing)
+        })
+    }
+
+    /// Does what is wanted on the source.
+    ///
+    /// # Errors
+    /// What kept it from getting to an end. What it was doing is finished, or undone, by the next run.
+    pub async fn run(&self, order: &Order, deadline: Deadline) -> Result<ProducerReport> {
+        let source = self.source(order, deadline).await?;
+        let connector = &**self.engines.for_source(&source).map_err(|error| {
+            error.at(Step::LookUp).on_asset(&order.subscription.location.path).changed(Changed::Nothing)
+        })?;
+        let task = self.task(order, &source)?;
+        let _turn = self.sessions.turn(&order.subscription.key(), deadline).await?;
+        let mut driver = Driver::new(&order.subscription, &*self.tracking, &self.settings, deadline);
+        driver.source = Some(SourceSide {
+            source: &source,
+            connector,
+            credentials: &*self.credentials,
+            portal: &*self.portal,
+            sessions: &self.sessions,
+            wish: order.wish,
+        });
+        let mut run = ProducerRun::new(Arc::new(task));
+        let mut answer = Answer::Begin;
+        let mut unlocked = false;
+        let produced = loop {
+            match run.next(answer, &mut System) {
+                Next::Do(effect) => {
+                    answer = driver.perform(&effect).await?;
+                    unlocked = effect == Effect::Unlock && answer == Answer::Done;
+                }
+                Next::End(produced) => break produced,
+            }
+        };
+        if unlocked {
+            driver.keep_session();
+        }
+        let changed = if produced.undone { Changed::Nothing } else { Changed::Unfinished };
+        let failure = produced.failure.as_ref().map(|failure| driver.error(failure).changed(changed));
+        Ok(ProducerReport { did: produced.did, failure, excess: std::mem::take(&mut driver.excess) })
+    }
+
+    pub(super) fn task(&self, order: &Order, source: &Source) -> Result<ProducerTask> {
+        let connector = self.engines.for_source(source)?;
+        let user = self.settings.user_naming.name(&order.subscription.key(), connector.max_user_name())?;
+        Ok(ProducerTask {
+            subscription: order.subscription.clone(),
+            wish: order.wish,
+            ask: order.ask,
+            table: order.table.clone(),
+            user: connector.fold_user_name(user),
+            endpoint: source.endpoint.clone(),
+            ssl: Some(source.tls.is_encrypted()),
+            readers: self.settings.readers(&order.subscription.consumer.owner.account)?,
+        })
+    }
+
+    /// Closes the sessions that are kept for later runs.
+    pub async fn close(&self) {
+        for session in self.sessions.drain() {
+            if let Err(error) = session.close().await {
+                tracing::debug!(%error, "an idle session could not be closed in good order");
+            }
+        }
+    }
+}
