@@ -61,10 +61,10 @@
 //!
 //! # What a grant costs
 //!
-//! One connection to the source, which later runs reuse, and one login as the user; on the source one round trip each to
-//! lock, resolve the table, make the user, grant and read back, unlock; four calls to the credential stores and six to
-//! the tracking store for a first grant, of which three are transactions. None of it grows with the number of assets that the
-//! environment has.
+//! One connection to the source, which later runs reuse, and one login as the user. On the source one call each to lock,
+//! find the table, make the user, grant and read back, and unlock; seven calls to the tracking store, three of which write;
+//! seven to the credential stores for the first grant of a user, four for the next. A test counts them. None of it grows with
+//! the number of assets that the environment has.
 //!
 //! # Features
 //!

@@ -72,7 +72,7 @@ impl<'a> Driver<'a> {
             let error = match result {
                 Ok(answer) => {
                     if answer == Answer::Wrote(WriteOutcome::Conflict) {
-                        pause(Duration::from_millis(5)).await;
+                        pause(self.settings.backoff / 10).await;
                     }
                     tracing::debug!(effect = name(effect), subject = %self.subscription.location.path, environment = %self.subscription.consumer.environment, "done");
                     return Ok(answer);
@@ -94,7 +94,7 @@ impl<'a> Driver<'a> {
             if final_kind || self.retries > self.settings.retries || self.deadline.remaining().is_zero() {
                 return Err(error);
             }
-            pause(Duration::from_millis(25) * 2_u32.saturating_pow(self.retries)).await;
+            pause(self.settings.backoff.saturating_mul(2_u32.saturating_pow(self.retries - 1))).await;
             if ends_session {
                 return Ok(Answer::SessionLost);
             }

@@ -71,16 +71,16 @@ impl Fulfilment {
         let mut run = ProducerRun::new(Arc::new(producer.task(order, source)?));
         let mut look = Look { fulfilment: self, order, source, connector, deadline, session: None };
         let mut answer = Answer::Begin;
-        let produced = loop {
+        let end = loop {
             match run.next(answer, &mut System) {
                 Next::Do(effect) => answer = look.answer(sketch, &effect).await?,
-                Next::End(produced) => break produced,
+                Next::End(end) => break end,
             }
         };
-        if let Some(failure) = produced.failure {
+        if let Some(failure) = end.failure {
             return Err(Error::new(failure.kind, failure.detail.unwrap_or("the run would fail")));
         }
-        let (Did::Granted(delivery) | Did::Retained(delivery)) = produced.did else {
+        let (Did::Granted(delivery) | Did::Retained(delivery)) = end.did else {
             return self.sketch_consumer(sketch, &mut look, None).await;
         };
         self.sketch_consumer(sketch, &mut look, Some(delivery)).await

@@ -18,6 +18,9 @@ pub struct Settings {
     pub sessions_per_source: usize,
     /// How often a run tries again what is retryable, in all; 8 times by default.
     pub retries: u32,
+    /// The longest pause before the first retry; it doubles with each, up to 3 seconds, and how much of it is waited is left
+    /// to chance. 50 milliseconds by default.
+    pub backoff: Duration,
     /// How new users are named.
     pub user_naming: UserNaming,
     /// Who reads a shared secret: a role's ARN with `{account}` in place of the consumer's account. `None` where producer and
@@ -35,6 +38,7 @@ impl Default for Settings {
             lock_wait: Duration::from_secs(20),
             sessions_per_source: 4,
             retries: 8,
+            backoff: Duration::from_millis(50),
             user_naming: UserNaming::default(),
             reader: None,
             host_serialises: false,

@@ -107,14 +107,11 @@ impl ConsumerRun {
             (At::Copy, Answer::Slot(Slot::Burnt)) | (At::SupersededStrike, Answer::Wrote(WriteOutcome::Conflict)) => {
                 self.superseded()
             }
-            (At::Copy, Answer::Slot(slot)) => {
-                let seen = if let Slot::Live(secret) = slot { Some(secret) } else { None };
-                let source = self.delivery()?.secret_id.clone();
-                self.go(At::Source(seen), Effect::ReadShared(source))
-            }
+            (At::Copy | At::CopyWrite, Answer::Slot(Slot::Live(copy))) => self.read_source(Some(copy)),
+            (At::Copy, Answer::Slot(Slot::Empty)) => self.read_source(None),
             (At::Source(seen), Answer::Slot(Slot::Live(source))) => self.with_secrets(seen, &source),
             (At::Source(_), Answer::Slot(_)) => self.superseded(),
-            // Repeated until what was read equals the source: the source may have changed meanwhile.
+            // Repeated until the copy equals what the source holds by then.
             (At::CopyWrite, Answer::Slot(_) | Answer::Wrote(_)) => self.read_copy(),
             (At::Entry(copy), Answer::Records(records)) => self.with_entry(copy, records, fresh),
             (At::Rows(copy), Answer::Wrote(WriteOutcome::Written)) => self.delivered(copy),
@@ -143,6 +140,11 @@ impl ConsumerRun {
     fn read_copy(&mut self) -> Step {
         let name = self.delivery()?.copy.clone();
         self.go(At::Copy, Effect::ReadCopy(name))
+    }
+
+    fn read_source(&mut self, seen: Option<Box<StoredSecret>>) -> Step {
+        let source = self.delivery()?.secret_id.clone();
+        self.go(At::Source(seen), Effect::ReadShared(source))
     }
 
     fn with_secrets(&mut self, copy: Option<Box<StoredSecret>>, source: &StoredSecret) -> Step {

@@ -1,129 +1,22 @@
-//! The whole workflow on the in-memory ports: what must hold after each grant and revoke.
-
-// A test may panic: that is how it fails.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+//! What must hold after each grant and revoke.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use dzconn_core::engine::Reads;
 use dzconn_core::event::SubscriptionEvent;
-use dzconn_core::fulfilment::{Governance, Handled, PlannedStep, RecordedPortal, Settings};
-use dzconn_core::memory::{MemoryCatalog, MemoryEngine, MemoryPortal, MemoryTracking, MemoryVault};
+use dzconn_core::fulfilment::{Governance, Handled, PlannedStep, RecordedPortal};
 use dzconn_core::model::*;
 use dzconn_core::portal::{Portal as _, Question, Wanted};
-use dzconn_core::store::{Key, Record, Slot};
-use dzconn_core::workflow::{Granted, Outcome, Revoked};
-use dzconn_core::{Changed, CredentialStore as _, Engines, ErrorKind, Fulfilment, TrackingStore as _};
+use dzconn_core::store::{Key, NewSecret, Slot};
+use dzconn_core::workflow::Outcome;
+use dzconn_core::{Changed, CredentialStore as _, ErrorKind, Fulfilment};
 
-struct World {
-    engine: MemoryEngine,
-    vault: MemoryVault,
-    tracking: MemoryTracking,
-    catalog: MemoryCatalog,
-    portal: MemoryPortal,
-    fulfilment: Fulfilment,
-}
-
-fn id<T: std::str::FromStr<Err = dzconn_core::Error>>(text: &str) -> T {
-    text.parse().unwrap()
-}
-
-fn table(name: &str) -> TableName {
-    TableName::in_schema("sales", "hr", name).unwrap()
-}
-
-fn owner(account: &str) -> Owner {
-    Owner::new(id(account), id("eu-west-1"))
-}
-
-/// An asset `name` published from the table of the same name, for one environment.
-fn subscription(world: &World, name: &str) -> Subscription {
-    published(world, name, name)
-}
-
-fn published(world: &World, asset: &str, table: &str) -> Subscription {
-    Subscription {
-        domain: id("dzd_1"),
-        consumer: Consumer { project: id("fin"), environment: id("env1"), owner: owner("222222222222") },
-        asset: Asset { id: id(asset), revision: "1".into(), asset_type: "GlueTableAssetType".into() },
-        listing: Listing { id: id(&format!("lst-{asset}")), name: asset.into(), revision: "1".into() },
-        location: Location {
-            connection: world.engine.source().connection,
-            path: id(&format!("sales.hr.{table}")),
-            owner: owner("111111111111"),
-        },
-        subscription: None,
-        event: None,
-    }
-}
-
-/// Producer and consumer in accounts of their own, everything in memory.
-fn world() -> World {
-    let engine = MemoryEngine::new();
-    for name in ["employees", "offices", "salaries"] {
-        engine.add_table(&table(name));
-    }
-    let vault = MemoryVault::new();
-    let (tracking, catalog, portal) = (MemoryTracking::new(), MemoryCatalog::new(), MemoryPortal::new());
-    catalog.add(engine.source());
-    let mut settings = Settings::default();
-    settings.reader = Some("arn:aws:iam::{account}:role/reader".into());
-    settings.deadline = Duration::from_secs(10);
-    settings.lock_wait = Duration::from_secs(5);
-    let fulfilment = Fulfilment::builder()
-        .engines(Engines::new().with(engine.clone()))
-        .credentials(vault.account(id("111111111111"), id("arn:aws:iam::111111111111:role/producer")))
-        .copies(vault.account(id("222222222222"), id("arn:aws:iam::222222222222:role/reader")))
-        .tracking(tracking.clone())
-        .catalog(catalog.clone())
-        .portal(portal.clone())
-        .settings(settings)
-        .build()
-        .unwrap();
-    World { engine, vault, tracking, catalog, portal, fulfilment }
-}
-
-impl World {
-    fn want(&self, subscription: &Subscription, wanted: Wanted) {
-        self.portal.want(subscription.consumer.project.clone(), subscription.listing.id.clone(), Ok(wanted));
-    }
-
-    async fn grant(&self, subscription: &Subscription) -> Granted {
-        self.want(subscription, Wanted::Grant);
-        match self.fulfilment.grant(subscription).await.unwrap() {
-            Outcome::Granted(granted) => granted,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn revoke(&self, subscription: &Subscription) -> Revoked {
-        self.want(subscription, Wanted::Revoke);
-        match self.fulfilment.revoke(subscription).await.unwrap() {
-            Outcome::Revoked(revoked) => revoked,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn assert_nothing_left(&self) {
-        assert!(self.tracking.snapshot().is_empty(), "{:?}", self.tracking.snapshot());
-        assert!(self.vault.live().is_empty(), "{:?}", self.vault.live());
-        assert!(self.engine.snapshot().users().count() == 0, "{:?}", self.engine.snapshot());
-    }
-
-    async fn row(&self, subscription: &Subscription) -> Option<AssetRecord> {
-        let key = Key::Asset(subscription.consumer.environment.clone(), subscription.asset.id.clone());
-        match self.tracking.read(&[key]).await.unwrap().pop().flatten()?.record {
-            Record::Asset(row) => Some(row),
-            other => panic!("{other:?}"),
-        }
-    }
-}
+use crate::world::{CONSUMER, PRODUCER, World, id, table};
 
 #[tokio::test]
 async fn a_subscription_lives_and_goes_without_a_trace() {
-    let world = world();
-    let [employees, offices] = ["employees", "offices"].map(|name| subscription(&world, name));
+    let world = World::new();
+    let [employees, offices] = ["employees", "offices"].map(|name| world.subscription(name));
 
     let first = world.grant(&employees).await;
     assert!(first.new_user && first.changed);
@@ -154,11 +47,11 @@ async fn a_subscription_lives_and_goes_without_a_trace() {
     assert!(last.dropped);
     assert!(world.engine.open(&first.credentials).is_err());
     drop(client);
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 
     let nothing = world.revoke(&offices).await;
     assert!(!nothing.changed && !nothing.dropped);
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 
     let anew = world.grant(&employees).await;
     assert_ne!(anew.secret, first.secret, "a burnt name is not used again");
@@ -166,8 +59,8 @@ async fn a_subscription_lives_and_goes_without_a_trace() {
 
 #[tokio::test]
 async fn one_table_published_twice_is_readable_until_the_last_asset_goes() {
-    let world = world();
-    let [one, other] = ["one", "other"].map(|asset| published(&world, asset, "employees"));
+    let world = World::new();
+    let [one, other] = ["one", "other"].map(|asset| world.published(asset, "employees"));
     let granted = world.grant(&one).await;
     world.grant(&other).await;
     let first = world.revoke(&one).await;
@@ -176,26 +69,26 @@ async fn one_table_published_twice_is_readable_until_the_last_asset_goes() {
     assert_eq!(world.row(&one).await, None);
     assert!(world.row(&other).await.is_some());
     assert!(world.revoke(&other).await.dropped);
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 }
 
 #[tokio::test]
 async fn paths_that_differ_in_case_are_one_table() {
-    let world = world();
-    let one = published(&world, "one", "employees");
-    let other = published(&world, "other", "EMPLOYEES");
+    let world = World::new();
+    let one = world.published("one", "employees");
+    let other = world.published("other", "EMPLOYEES");
     let granted = world.grant(&one).await;
     assert_eq!(world.grant(&other).await.table, table("employees"));
     world.revoke(&one).await;
     assert!(world.engine.read_as(&granted.credentials, &table("employees")));
     assert!(world.revoke(&other).await.dropped);
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 }
 
 #[tokio::test]
 async fn retained_access_stays_and_can_still_be_revoked() {
-    let world = world();
-    let employees = subscription(&world, "employees");
+    let world = World::new();
+    let employees = world.subscription("employees");
     let granted = world.grant(&employees).await;
     world.want(&employees, Wanted::Retain);
     let Outcome::Retained(kept) = world.fulfilment.retain(&employees).await.unwrap() else { panic!() };
@@ -203,16 +96,16 @@ async fn retained_access_stays_and_can_still_be_revoked() {
     let Outcome::Retained(kept) = world.fulfilment.retain(&employees).await.unwrap() else { panic!() };
     assert!(!kept.changed);
     assert!(world.revoke(&employees).await.dropped);
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 }
 
 #[tokio::test]
 async fn what_the_portal_contradicts_is_superseded() {
-    let world = world();
-    let employees = subscription(&world, "employees");
+    let world = World::new();
+    let employees = world.subscription("employees");
     world.want(&employees, Wanted::Revoke);
     assert_eq!(world.fulfilment.grant(&employees).await.unwrap(), Outcome::Superseded);
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 
     let granted = world.grant(&employees).await;
     assert_eq!(world.fulfilment.revoke(&employees).await.unwrap(), Outcome::Superseded);
@@ -221,22 +114,20 @@ async fn what_the_portal_contradicts_is_superseded() {
 
 #[tokio::test]
 async fn filters_are_refused_and_what_was_granted_goes() {
-    let world = world();
-    let employees = subscription(&world, "employees");
+    let world = World::new();
+    let employees = world.subscription("employees");
     world.grant(&employees).await;
     let Subscription { consumer, listing, .. } = &employees;
     world.portal.want(consumer.project.clone(), listing.id.clone(), Err(ErrorKind::Refused));
     assert_eq!(world.fulfilment.grant(&employees).await.unwrap_err().kind(), ErrorKind::Refused);
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 }
 
 #[tokio::test]
 async fn an_asset_that_moved_is_taken_back_where_it_was() {
-    let world = world();
-    let elsewhere = MemoryEngine::for_source(Source { connection: id("elsewhere"), ..world.engine.source() });
-    elsewhere.add_table(&table("employees"));
-    world.catalog.add(elsewhere.source());
-    let old = subscription(&world, "employees");
+    let world = World::new();
+    world.catalog.add(Source { connection: id("elsewhere"), ..world.engine.source() });
+    let old = world.subscription("employees");
     world.grant(&old).await;
 
     let mut moved = old.clone();
@@ -255,13 +146,13 @@ async fn an_asset_that_moved_is_taken_back_where_it_was() {
     // A revoke that names the old place goes where tracking has it.
     assert!(world.revoke(&old).await.dropped);
     assert!(!world.engine.read_as(&granted.credentials, &table("employees")));
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 }
 
 #[tokio::test]
 async fn what_public_can_read_is_found_and_said() {
-    let world = world();
-    let [employees, offices] = ["employees", "offices"].map(|name| subscription(&world, name));
+    let world = World::new();
+    let [employees, offices] = ["employees", "offices"].map(|name| world.subscription(name));
     world.engine.grant_to_public(&table("employees"));
     let granted = world.grant(&employees).await;
     world.grant(&offices).await;
@@ -272,8 +163,8 @@ async fn what_public_can_read_is_found_and_said() {
 
 #[tokio::test]
 async fn what_cannot_be_granted_leaves_things_as_they_were() {
-    let world = world();
-    let [employees, missing, forbidden] = ["employees", "nowhere", "salaries"].map(|name| subscription(&world, name));
+    let world = World::new();
+    let [employees, missing, forbidden] = ["employees", "nowhere", "salaries"].map(|name| world.subscription(name));
     world.engine.forbid_grant_option(&table("salaries"));
     for before in [false, true] {
         if before {
@@ -301,46 +192,43 @@ async fn what_cannot_be_granted_leaves_things_as_they_were() {
 
 #[tokio::test]
 async fn a_deleted_secret_is_said_and_a_revoke_still_works() {
-    let world = world();
-    let employees = subscription(&world, "employees");
+    let world = World::new();
+    let employees = world.subscription("employees");
     let granted = world.grant(&employees).await;
-    let consumer = world.vault.account(id("222222222222"), id("arn:aws:iam::222222222222:role/reader"));
+    let consumer = world.vault.account(id(CONSUMER), id("arn:aws:iam::222222222222:role/reader"));
     consumer.burn(&granted.secret).await.unwrap();
     let error = world.fulfilment.grant(&employees).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SecretGone);
     assert!(error.advice().is_some());
     assert!(world.revoke(&employees).await.dropped);
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 }
 
 #[tokio::test]
 async fn the_copy_follows_its_source() {
-    let world = world();
-    let employees = subscription(&world, "employees");
+    let world = World::new();
+    let employees = world.subscription("employees");
     let granted = world.grant(&employees).await;
-    let producer = world.vault.account(id("111111111111"), id("arn:aws:iam::111111111111:role/producer"));
-    let name = world.vault.live().into_iter().find(|(account, ..)| account.as_str() == "111111111111").unwrap().1;
+    let producer = world.vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer"));
+    let name = world.vault.live().into_iter().find(|(account, ..)| account.as_str() == PRODUCER).unwrap().1;
     let Slot::Live(secret) = producer.read(&name).await.unwrap() else { panic!() };
     let mut changed = secret.credentials.clone();
     changed.endpoint.host = "moved.internal".into();
     let tags = SecretTags { domain: id("dzd_1"), project: id("fin"), environment: id("env1") };
-    producer
-        .replace(&name, &secret.version, &dzconn_core::store::NewSecret { credentials: changed.clone(), tags })
-        .await
-        .unwrap();
+    producer.replace(&name, &secret.version, &NewSecret { credentials: changed.clone(), tags }).await.unwrap();
     assert_eq!(world.grant(&employees).await.credentials, changed);
     assert_ne!(granted.credentials, changed);
 }
 
 #[tokio::test]
 async fn a_plan_shows_the_statements_and_changes_nothing() {
-    let world = world();
-    let employees = subscription(&world, "employees");
+    let world = World::new();
+    let employees = world.subscription("employees");
     world.want(&employees, Wanted::Grant);
     let plan = world.fulfilment.plan(&employees, Wanted::Grant).await.unwrap();
     let statements: Vec<_> = plan.steps.iter().filter(|step| matches!(step, PlannedStep::Statement(_))).collect();
     assert!(statements.len() >= 2, "{plan:?}");
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 
     let granted = world.grant(&employees).await;
     assert_eq!(
@@ -364,8 +252,8 @@ async fn a_plan_shows_the_statements_and_changes_nothing() {
 
 #[tokio::test]
 async fn events_reach_every_environment_and_revokes_start_from_tracking() {
-    let world = world();
-    let employees = subscription(&world, "employees");
+    let world = World::new();
+    let employees = world.subscription("employees");
     let mut other = employees.clone();
     other.consumer.environment = id("env2");
     world.portal.add(employees.clone());
@@ -393,20 +281,20 @@ async fn events_reach_every_environment_and_revokes_start_from_tracking() {
     world.want(&employees, Wanted::Revoke);
     let handled = world.fulfilment.handle(&event("Revoked")).await.unwrap();
     assert_eq!(handled.len(), 2);
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
     assert_eq!(world.portal.reports().iter().filter(|(_, _, outcome)| outcome == "revoked").count(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_runs_at_once_end_as_some_serial_order_would() {
     for round in 0..10 {
-        let world = Arc::new(world());
+        let world = Arc::new(World::new());
         let names = ["employees", "offices", "salaries"];
         let runs: Vec<_> = (0..24)
             .map(|i| {
                 let world = Arc::clone(&world);
                 tokio::spawn(async move {
-                    let subscription = subscription(&world, names[i % 3]);
+                    let subscription = world.subscription(names[i % 3]);
                     // The portal wants employees and offices, and not salaries, whatever the runs were started for.
                     let wanted = if i % 3 == 2 { Wanted::Revoke } else { Wanted::Grant };
                     world.want(&subscription, wanted);
@@ -429,9 +317,9 @@ async fn many_runs_at_once_end_as_some_serial_order_would() {
         for (name, readable) in [("employees", true), ("offices", true), ("salaries", false)] {
             assert_eq!(world.engine.read_as(credentials, &table(name)), readable, "{name}");
         }
-        world.revoke(&subscription(&world, "employees")).await;
-        world.revoke(&subscription(&world, "offices")).await;
-        world.assert_nothing_left();
+        world.revoke(&world.subscription("employees")).await;
+        world.revoke(&world.subscription("offices")).await;
+        world.assert_nothing_left("");
     }
 }
 
@@ -446,8 +334,8 @@ async fn bad_configuration_is_named_at_once() {
 
 #[tokio::test]
 async fn unknown_connections_and_engines_are_said() {
-    let world = world();
-    let mut nowhere = subscription(&world, "employees");
+    let world = World::new();
+    let mut nowhere = world.subscription("employees");
     nowhere.location.connection = id("nowhere");
     world.want(&nowhere, Wanted::Grant);
     assert_eq!(world.fulfilment.grant(&nowhere).await.unwrap_err().kind(), ErrorKind::NotFound);
@@ -460,13 +348,13 @@ async fn unknown_connections_and_engines_are_said() {
     let error = world.fulfilment.grant(&nowhere).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownEngine);
     assert!(error.advice().is_some_and(|advice| advice.contains("memory")));
-    world.assert_nothing_left();
+    world.assert_nothing_left("");
 }
 
 #[tokio::test]
 async fn a_producer_that_may_not_ask_obeys_what_governance_recorded() {
-    let world = world();
-    let employees = subscription(&world, "employees");
+    let world = World::new();
+    let employees = world.subscription("employees");
     let tracking: Arc<dyn dzconn_core::TrackingStore> = Arc::new(world.tracking.clone());
     let governance = Governance::new(Arc::new(world.portal.clone()), Arc::clone(&tracking));
     let producer = RecordedPortal::new(tracking);

@@ -1,0 +1,198 @@
+//! Runs that are cancelled at every await, and calls that fail one by one: the next run always gets things right.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use dzconn_core::portal::Wanted;
+use dzconn_core::workflow::Outcome;
+use dzconn_core::{ErrorKind, Result};
+
+use crate::world::{self, When, World};
+
+/// What is there before, and what is run.
+#[derive(Clone, Copy, Debug)]
+struct Scenario {
+    before: &'static [&'static str],
+    grant: bool,
+    table: &'static str,
+}
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario { before: &[], grant: true, table: "employees" },
+    Scenario { before: &["offices"], grant: true, table: "employees" },
+    Scenario { before: &["employees"], grant: true, table: "employees" },
+    Scenario { before: &["employees", "offices"], grant: false, table: "employees" },
+    Scenario { before: &["employees"], grant: false, table: "employees" },
+];
+
+/// What comes after a run that was cut off.
+const AFTERWARDS: &[&str] = &["the same again", "the opposite", "another asset", "nothing"];
+
+impl Scenario {
+    async fn set_up(&self) -> World {
+        let world = World::new();
+        for name in self.before {
+            run(&world, name, true).await.unwrap();
+        }
+        world.spy.calls();
+        world
+    }
+
+    /// Goes on after the cut, and checks what is there; then revokes everything and looks for what is left.
+    async fn afterwards(&self, world: &World, then: &str, context: &str) {
+        let mut tables: Vec<&str> = self.before.to_vec();
+        let mut set = |table, on| {
+            tables.retain(|t| *t != table);
+            if on {
+                tables.push(table);
+            }
+        };
+        match then {
+            "the same again" => {
+                run(world, self.table, self.grant).await.unwrap();
+                set(self.table, self.grant);
+            }
+            "the opposite" => {
+                run(world, self.table, !self.grant).await.unwrap();
+                set(self.table, !self.grant);
+            }
+            "another asset" => {
+                run(world, "salaries", true).await.unwrap();
+                set("salaries", true);
+                let mut readable = world.readable();
+                // The run that was cut off counts as made, or as never begun.
+                readable.retain(|t| *t != self.table);
+                tables.retain(|t| *t != self.table);
+                tables.sort_unstable();
+                assert_eq!(readable, tables, "{context}");
+            }
+            _ => {}
+        }
+        if matches!(then, "the same again" | "the opposite") {
+            tables.sort_unstable();
+            assert_eq!(world.readable(), tables, "{context}");
+        }
+        for name in ["employees", "offices", "salaries"] {
+            run(world, name, false).await.unwrap();
+        }
+        world.assert_nothing_left(context);
+    }
+}
+
+async fn run(world: &World, table: &str, grant: bool) -> Result<Outcome> {
+    let subscription = world.subscription(table);
+    world.want(&subscription, if grant { Wanted::Grant } else { Wanted::Revoke });
+    if grant { world.fulfilment.grant(&subscription).await } else { world.fulfilment.revoke(&subscription).await }
+}
+
+/// Polls a future so many times and drops it. True if it came to its end.
+fn poll_times<F: Future>(future: F, times: usize) -> bool {
+    let mut future = Box::pin(future);
+    let mut context = Context::from_waker(Waker::noop());
+    (0..times).any(|_| matches!(Pin::as_mut(&mut future).poll(&mut context), Poll::Ready(_)))
+}
+
+#[tokio::test]
+async fn a_run_that_is_dropped_at_any_await_is_finished_or_undone_by_the_next() {
+    let mut cuts = 0;
+    for scenario in SCENARIOS {
+        for then in AFTERWARDS {
+            for polls in 1.. {
+                let world = scenario.set_up().await;
+                let ended = poll_times(run(&world, scenario.table, scenario.grant), polls);
+                if ended {
+                    break;
+                }
+                cuts += 1;
+                scenario.afterwards(&world, then, &format!("{scenario:?}, cut after {polls} polls, then {then}")).await;
+            }
+        }
+    }
+    assert!(cuts > 400, "{cuts} cuts: the ports yield before and after every call");
+}
+
+#[tokio::test]
+async fn every_call_may_fail_before_or_after_its_effect() {
+    for scenario in SCENARIOS {
+        for kind in [ErrorKind::ConnectionLost, ErrorKind::StoreFailed, ErrorKind::AdminDenied, ErrorKind::Unexpected] {
+            for when in [When::Before, When::After] {
+                for n in 0.. {
+                    let world = scenario.set_up().await;
+                    world.spy.fail(n, when, kind);
+                    let result = run(&world, scenario.table, scenario.grant).await;
+                    let calls = world.spy.calls();
+                    world.spy.heal();
+                    if calls.len() <= n {
+                        break;
+                    }
+                    let context = format!("{scenario:?}, call {n} ({:?}) fails {when:?} with {kind:?}", calls.get(n));
+                    match &result {
+                        Err(error) => assert_eq!(error.kind(), kind, "{context}: {error}"),
+                        // What is retryable is retried, and is not seen.
+                        Ok(_) => {
+                            assert!(kind.is_retryable() || calls.get(n).is_some_and(|call| forgiven(call)), "{context}")
+                        }
+                    }
+                    scenario.afterwards(&world, "the same again", &context).await;
+                }
+            }
+        }
+    }
+}
+
+/// Calls whose failure does not keep a run from its goal.
+fn forgiven(call: &str) -> bool {
+    matches!(call, "source.unlock" | "source.excess" | "source.reads")
+}
+
+/// Every call has a reason; the numbers stand in the crate's documentation.
+#[tokio::test]
+async fn the_cost_of_a_run_is_known_and_does_not_grow() {
+    let world = World::new();
+    run(&world, "employees", true).await.unwrap();
+    let first = world.spy.calls();
+    let count = |calls: &[&str], prefix: &str| calls.iter().filter(|call| call.starts_with(prefix)).count();
+    assert_eq!(
+        first,
+        [
+            "tracking.read",      // where tracking has the asset
+            "source.connect",     // the one connection
+            "source.lock",        //
+            "source.resolve",     // the table's exact name
+            "tracking.read",      // the source record and the table's entry
+            "tracking.commit",    // the intent, with the names of user and secret
+            "secret.read",        // is there a password already
+            "secret.create",      // before it is set
+            "secret.share",       // with the consumer's role
+            "source.create_user", //
+            "source.grant",       //
+            "source.excess",      // what else the new user can do
+            "source.log_in",      // the proof: as the user, with what the secret holds
+            "tracking.commit",    // it is granted
+            "source.unlock",      //
+            "secret.read",        // is there a copy already
+            "secret.read_shared", // what is to be copied
+            "secret.create",      // the copy
+            "secret.read_shared", // is its source still the same
+            "tracking.read",      // is it still granted; what do the rows say
+            "tracking.commit",    // mapping and asset row, if it is still granted
+            "tracking.read",      // is there anything to clean up
+        ]
+    );
+
+    // The second asset, and the fifth, cost the same, and no new connection.
+    let mut costs = Vec::new();
+    for name in ["offices", "salaries", "extra1", "extra2"] {
+        world.engine.add_table(&world::table(name));
+        run(&world, name, true).await.unwrap();
+        costs.push(world.spy.calls());
+    }
+    assert!(costs.windows(2).all(|pair| pair[0] == pair[1]), "{costs:#?}");
+    assert_eq!(count(&costs[0], "source.connect"), 0, "the session is kept");
+    assert_eq!((count(&costs[0], "tracking."), count(&costs[0], "secret.")), (7, 4));
+
+    // A repeated grant writes nothing.
+    run(&world, "offices", true).await.unwrap();
+    let again = world.spy.calls();
+    assert_eq!(count(&again, "tracking.commit") + count(&again, "secret.create") + count(&again, "secret.replace"), 0);
+}

@@ -1,0 +1,8 @@
+//! The whole workflow on the in-memory ports.
+
+// A test may panic: that is how it fails.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod faults;
+mod fulfilment;
+mod world;
