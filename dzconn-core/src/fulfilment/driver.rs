@@ -130,7 +130,7 @@ impl<'a> Driver<'a> {
         let error = error.on_asset(&location.path).for_environment(&consumer.environment);
         match &self.source {
             Some(side) => error.on_source(side.source),
-            None => error,
+            None => error.on_source(&location.connection),
         }
     }
 

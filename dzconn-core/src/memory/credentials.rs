@@ -151,7 +151,9 @@ impl VaultState {
     pub fn live(&self) -> Vec<(AccountId, SecretName, Credentials)> {
         self.names
             .iter()
-            .filter_map(|((account, name), found)| Some((account.clone(), name.clone(), found.live()?.credentials().ok()?)))
+            .filter_map(|((account, name), found)| {
+                Some((account.clone(), name.clone(), found.live()?.credentials().ok()?))
+            })
             .collect()
     }
 
@@ -271,5 +273,73 @@ impl CredentialStore for MemoryCredentials {
     async fn burn(&self, name: &SecretName) -> Result<()> {
         self.vault.with(|state| state.burn(&self.account, name));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{SourceEndpoint, Target, UserName};
+
+    fn secret(password: &str) -> NewSecret {
+        NewSecret {
+            credentials: Credentials {
+                endpoint: SourceEndpoint {
+                    subprotocol: "mariadb".into(),
+                    host: "h".into(),
+                    port: 3306,
+                    instance: None,
+                    target: Target::Default,
+                },
+                database: None,
+                user: UserName::new("u").unwrap(),
+                password: Secret::new(password.into()),
+                ssl: None,
+            },
+            tags: SecretTags {
+                domain: "d".parse().unwrap(),
+                project: "p".parse().unwrap(),
+                environment: "e".parse().unwrap(),
+            },
+        }
+    }
+
+    #[test]
+    fn versions_count_the_writes_under_a_name() {
+        let (account, name) = (AccountId::new("a:1").unwrap(), SecretName::new("n").unwrap());
+        let other = SecretName::new("other").unwrap();
+        let (mut one, mut two) = (VaultState::default(), VaultState::default());
+        one.create(&account, &name, &secret("x")).unwrap();
+        one.create(&account, &other, &secret("y")).unwrap();
+        two.create(&account, &other, &secret("y")).unwrap();
+        two.create(&account, &name, &secret("x")).unwrap();
+        assert_eq!(one, two);
+
+        let Slot::Live(live) = one.read(&account, &name).unwrap() else { panic!("no secret") };
+        assert_eq!(live.id.as_str(), "memory:a:1:n");
+        assert_eq!(one.replace(&account, &name, &live.version, &secret("x")), WriteOutcome::Written);
+        assert_ne!(one, two, "the same value again is another write");
+        assert_eq!(one.live().len(), 2);
+        one.burn(&account, &name);
+        assert_eq!(one.live(), vec![(account.clone(), other, secret("y").credentials)]);
+        assert_eq!((one.tags(&account, &name), one.readers(&account, &name)), (None, vec![]));
+    }
+
+    #[tokio::test]
+    async fn accounts_share_one_vault() {
+        let vault = MemoryVault::new();
+        let view = |account: &str| {
+            vault.account(AccountId::new(account).unwrap(), Principal::new(format!("role/{account}")).unwrap())
+        };
+        let name = SecretName::new("n").unwrap();
+        view("a").create(&name, &secret("x")).await.unwrap();
+        assert_eq!(view("b").read(&name).await.unwrap(), Slot::Empty);
+        assert_eq!(vault.live().len(), 1);
+        assert_eq!(MemoryVault::from(vault.snapshot()).live(), vault.live());
+        let error = view("a").read_shared(&SecretId::new("arn:aws:x").unwrap()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let unknown = SecretId::new("memory:a:unknown").unwrap();
+        assert_eq!(view("b").read_shared(&unknown).await.unwrap_err().kind(), ErrorKind::StoreDenied);
+        assert!(!format!("{vault:?}").contains("\"x\""), "{vault:?}");
     }
 }

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+#[cfg(feature = "sqlite")]
+use crate::model::{SourceKey, TableName};
 use crate::store::{Change, Cursor, Expect, Key, Page, Query, Stored, TrackingStore, Transaction, Write, WriteOutcome};
 use crate::{Error, ErrorKind, Result};
 
@@ -177,7 +179,27 @@ impl KeyParts {
     }
 
     pub(crate) fn cursor(&self) -> Cursor {
-        cursor(&self.columns)
+        Cursor::new(serde_json::Value::from(self.columns.as_slice()).to_string())
+    }
+
+    /// The key again, in words; somebody may have edited the columns so that they are none.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn describe(&self) -> String {
+        self.key().map_or_else(|_| format!("{} {:?}", self.kind, self.columns), |key| key.to_string())
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn key(&self) -> Result<Key> {
+        let [k1, k2, k3, k4, k5] = &self.columns;
+        let source = || Ok::<_, Error>(SourceKey { connection: k1.parse()?, environment: k2.parse()? });
+        Ok(match self.kind {
+            "source" => Key::Source(source()?),
+            "entry" if k4.is_empty() => Key::Entry(source()?, TableName::in_database(k3, k5)?),
+            "entry" => Key::Entry(source()?, TableName::in_schema(k3, k4, k5)?),
+            "mapping" => Key::Mapping(k1.parse()?),
+            "asset" => Key::Asset(k1.parse()?, k2.parse()?),
+            _ => Key::Wanted(k1.parse()?, k2.parse()?),
+        })
     }
 
     /// The columns after which a listing goes on.
@@ -185,10 +207,6 @@ impl KeyParts {
         serde_json::from_str(cursor.as_str())
             .map_err(|e| Error::new(ErrorKind::InvalidInput, "the cursor is not one of this store's").because(e))
     }
-}
-
-pub(crate) fn cursor(columns: &Columns) -> Cursor {
-    Cursor::new(serde_json::Value::from(columns.as_slice()).to_string())
 }
 
 /// Tracking tables in memory. Clones share them.
@@ -251,5 +269,62 @@ impl TrackingStore for MemoryTracking {
 
     async fn list(&self, query: &Query, after: Option<&Cursor>) -> Result<Page> {
         self.with(|state| state.list(query, after, self.page))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AssetId, EnvironmentId, Version, WantedRecord};
+    use crate::portal::Wanted;
+    use crate::store::Record;
+
+    fn wanted(asset: &str) -> Record {
+        Record::Wanted(WantedRecord {
+            environment: EnvironmentId::new("e").unwrap(),
+            asset: AssetId::new(asset).unwrap(),
+            wanted: Wanted::Grant,
+            last_updated: crate::Timestamp::default(),
+        })
+    }
+
+    fn put(asset: &str, version: u128) -> Change {
+        Change::put(Expect::Anything, Version::from_bits(version), wanted(asset))
+    }
+
+    #[test]
+    fn the_order_of_writes_leaves_no_trace() {
+        let (mut one, mut other) = (TrackingState::default(), TrackingState::default());
+        for (state, changes) in [(&mut one, [put("a", 1), put("b", 2)]), (&mut other, [put("b", 2), put("a", 1)])] {
+            for change in changes {
+                assert_eq!(state.commit(&Transaction { changes: vec![change] }).unwrap(), WriteOutcome::Written);
+            }
+        }
+        assert_eq!(one, other);
+        one.commit(&Transaction { changes: vec![Change::remove(wanted("b").key(), Expect::Anything)] }).unwrap();
+        assert_eq!((one.len(), one.is_empty(), one == other), (1, false, false));
+    }
+
+    #[test]
+    fn a_transaction_that_makes_no_sense_is_refused_and_changes_nothing() {
+        let mut state = TrackingState::default();
+        let astray = Change { key: wanted("b").key(), ..put("a", 1) };
+        for changes in [vec![put("a", 1), put("a", 2)], vec![put("c", 1), astray]] {
+            let error = state.commit(&Transaction { changes }).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        }
+        assert!(state.is_empty());
+    }
+
+    #[tokio::test]
+    async fn clones_share_the_tables_and_snapshots_do_not() {
+        let store = MemoryTracking::new();
+        let (clone, before) = (store.clone(), store.snapshot());
+        clone.commit(&Transaction { changes: vec![put("a", 1)] }).await.unwrap();
+        assert!(before.is_empty());
+        assert_eq!(store.snapshot().iter().count(), 1);
+        assert_eq!(MemoryTracking::from(store.snapshot()).snapshot(), clone.snapshot());
+        let foreign = store.list(&Query::Mappings, Some(&Cursor::new("page 2"))).await.unwrap_err();
+        assert_eq!(foreign.kind(), ErrorKind::InvalidInput);
     }
 }

@@ -86,6 +86,29 @@ async fn paths_that_differ_in_case_are_one_table() {
 }
 
 #[tokio::test]
+async fn an_asset_leaves_the_table_that_its_path_does_not_mean_any_more() {
+    for others in [&[][..], &["offices"]] {
+        let world = World::new();
+        for name in others {
+            world.grant(&world.subscription(name)).await;
+        }
+        let asset = world.published("one", "EMPLOYEES");
+        assert_eq!(world.grant(&asset).await.table, table("employees"));
+        world.engine.add_table(&table("EMPLOYEES"));
+        let granted = world.grant(&asset).await;
+        assert_eq!(granted.table, table("EMPLOYEES"));
+        assert!(world.engine.read_as(&granted.credentials, &table("EMPLOYEES")));
+        assert!(!world.engine.read_as(&granted.credentials, &table("employees")));
+        assert_eq!(world.row(&asset).await.unwrap().table, table("EMPLOYEES"));
+        world.revoke(&asset).await;
+        for name in others {
+            world.revoke(&world.subscription(name)).await;
+        }
+        world.assert_nothing_left("");
+    }
+}
+
+#[tokio::test]
 async fn retained_access_stays_and_can_still_be_revoked() {
     let world = World::new();
     let employees = world.subscription("employees");

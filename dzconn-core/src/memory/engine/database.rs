@@ -125,6 +125,15 @@ impl MemoryDatabase {
         }
     }
 
+    /// Removes a user with its sessions, whatever it has or owns.
+    pub fn remove_user(&mut self, user: &UserName) {
+        self.users.remove(user);
+        self.sessions.retain(|_, of| of != user);
+        for table in self.tables.values_mut().filter(|table| table.owner.as_ref() == Some(user)) {
+            table.owner = None;
+        }
+    }
+
     /// The tables.
     pub fn tables(&self) -> impl Iterator<Item = &TableName> {
         self.tables.keys()

@@ -147,8 +147,10 @@ pub struct ProducerRun {
     /// What the portal wants; until it has been asked, what the run was started for.
     wish: Wanted,
     table: Option<TableName>,
-    /// Whether the source has said which table is meant.
-    resolved: bool,
+    /// The table that the source says is meant.
+    resolved: Option<TableName>,
+    /// The path means another table by now than the one that was granted, which is taken back first.
+    leaving: bool,
     /// Whether all settled tables have been looked through for the asset.
     searched: bool,
     view: View,
@@ -176,7 +178,8 @@ impl ProducerRun {
             at: At::Begin,
             wish: task.wish,
             table: task.table.clone(),
-            resolved: false,
+            resolved: None,
+            leaving: false,
             searched: false,
             view: View::default(),
             secret: None,
@@ -256,8 +259,11 @@ impl ProducerRun {
                 self.with_wish()
             }
             (At::Resolve, Answer::Table(table)) => {
-                self.resolved = true;
-                self.table = Some(table);
+                self.leaving = self.table.as_ref().is_some_and(|granted| *granted != table);
+                if !self.leaving {
+                    self.table = Some(table.clone());
+                }
+                self.resolved = Some(table);
                 self.read()
             }
             (At::Records, Answer::Records(records)) => {
@@ -298,7 +304,7 @@ impl ProducerRun {
     }
 
     fn with_wish(&mut self) -> Step {
-        if self.wish == Wanted::Grant && !self.resolved {
+        if self.wish == Wanted::Grant && self.resolved.is_none() {
             return self.go(At::Resolve, Effect::Resolve(self.task.subscription.location.path.clone()));
         }
         self.read()
@@ -324,7 +330,7 @@ impl ProducerRun {
     }
 
     fn wants_grant(&self) -> bool {
-        self.wish == Wanted::Grant && self.course == Course::Forward
+        self.wish == Wanted::Grant && self.course == Course::Forward && !self.leaving
     }
 
     /// Writes a move; where it changes nothing, goes on as if it had been written.
@@ -402,6 +408,7 @@ impl ProducerRun {
             At::Ask => self.unlock(),
             _ => {
                 self.course = Course::Stuck;
+                self.leaving = false;
                 self.unlock()
             }
         }

@@ -61,7 +61,12 @@ impl ProducerRun {
         self.go(At::Drop, Effect::DropUser(user))
     }
 
+    /// The work is done; or, where the asset had to leave another table first, half of it.
     pub(super) fn unlock(&mut self) -> Step {
+        if std::mem::take(&mut self.leaving) {
+            self.table.clone_from(&self.resolved);
+            return self.read();
+        }
         self.go(At::Unlock, Effect::Unlock)
     }
 }
