@@ -1,0 +1,100 @@
+//! What an operator is told: who must run what.
+
+use dzconn_core::{Error, ErrorKind, Result};
+
+use super::{Server, Session};
+use crate::error;
+use crate::sql::look::{self, Held};
+use crate::sql::{self, Relation, Role};
+
+impl Session {
+    /// The error for what only others can take back.
+    pub(super) fn granted_by_other(&self, role: Role<'_>, left: &[Held]) -> Result<()> {
+        if left.is_empty() {
+            return Ok(());
+        }
+        let mut grantors: Vec<_> = left.iter().map(|held| sql::quoted(&held.grantor)).collect();
+        grantors.sort_unstable();
+        grantors.dedup();
+        let revoke = |held: &Held| {
+            format!("as {}: {}", sql::quoted(&held.grantor), sql::revoke_on(&held.object(), role).as_str())
+        };
+        let revokes: Vec<_> = left.iter().take(5).map(revoke).collect();
+        let admin = sql::quoted(&self.server.role);
+        Err(Error::new(
+            ErrorKind::GrantedByOther,
+            format!("{} privileges are left that {} granted", left.len(), grantors.join(", ")),
+        )
+        .advise(format!(
+            "{}; or let {admin} SET ROLE to the grantor, and dzconn takes them back itself",
+            revokes.join("; "),
+        ))
+        .on_source(&self.source))
+    }
+
+    /// Why a role cannot be dropped, as an error.
+    pub(super) async fn explain_dependents(&mut self, role: Role<'_>, dropping: Error) -> Error {
+        let rows = match self.look("looking for what the user has", [], look::obstacles(role)).await {
+            Ok(rows) => rows,
+            Err(error) => return error,
+        };
+        let named = |wanted: &str| {
+            let found = rows.iter().filter_map(|row| match row.as_slice() {
+                [why, what] if why == wanted => Some(what.as_str()),
+                _ => None,
+            });
+            found.collect::<Vec<_>>().join(", ")
+        };
+        let (owned, elsewhere, other) = (named("owns"), named("elsewhere"), named("named"));
+        let error = if !owned.is_empty() {
+            Error::new(ErrorKind::UserOwnsObjects, format!("the user owns {owned}"))
+                .advise("somebody gave it more than dzconn does: look, and REASSIGN OWNED or drop them by hand")
+        } else if !elsewhere.is_empty() {
+            Error::new(ErrorKind::GrantedByOther, format!("the user has privileges in {elsewhere}"))
+                .advise("revoke them there; dzconn changes only the database that its connection names")
+        } else if !other.is_empty() {
+            Error::new(ErrorKind::UserOwnsObjects, format!("the user has privileges on {other}"))
+                .advise("somebody gave it more than dzconn does: look, and revoke them by hand")
+        } else {
+            return dropping;
+        };
+        let vendor = dropping.vendor_code().unwrap_or_default();
+        error.vendor(vendor).on_source(&self.source)
+    }
+
+    /// Says who may change a role, where the admin may not: from 16 on, only who has ADMIN on it.
+    pub(super) async fn explain_denied(&mut self, role: Role<'_>, error: Error) -> Error {
+        if error.kind() != ErrorKind::AdminDenied {
+            return error;
+        }
+        let admin = sql::quoted(&self.server.role);
+        let rows = self.look("looking for the role's admins", [], look::admins_of(role)).await.unwrap_or_default();
+        let admins: Vec<_> = rows.iter().flatten().map(|name| sql::quoted(name)).collect();
+        let who = if admins.is_empty() { "a superuser".to_owned() } else { admins.join(" or ") };
+        error.advise(format!(
+            "give {admin} CREATEROLE; for a role that another admin made, as {who}: {}",
+            sql::admin_must_run(role, &self.server.role)
+        ))
+    }
+
+    pub(super) fn explain_grant(&self, relation: Relation<'_>, error: Error) -> Error {
+        let Server { database, role: admin, .. } = &self.server;
+        let code = error::code(&error);
+        let advice = match error.kind() {
+            ErrorKind::NoGrantOption => {
+                format!("as the owner: {}", sql::owner_must_run(code, relation, database, admin))
+            }
+            ErrorKind::AdminDenied => format!(
+                "as the owner: {}; {}",
+                sql::owner_must_run(sql::raised::NO_USAGE, relation, database, admin),
+                sql::owner_must_run(sql::raised::NO_SELECT, relation, database, admin)
+            ),
+            ErrorKind::TableNotFound => "check that the table still exists under this name".to_owned(),
+            ErrorKind::LimitReached => {
+                "a table has room for some 2,400 users: publish a view of it for further ones".to_owned()
+            }
+            _ => return error,
+        };
+        error.advise(advice)
+    }
+}
