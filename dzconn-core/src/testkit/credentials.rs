@@ -127,10 +127,8 @@ impl CredentialFixture {
     }
 
     fn neighbours(&self, promise: Promise) -> Result<(&Neighbour, &Neighbour), Failure> {
-        let (reader, stranger) = self
-            .neighbours
-            .as_ref()
-            .ok_or_else(|| promise.broken("not checked: the fixture has no neighbours"))?;
+        let (reader, stranger) =
+            self.neighbours.as_ref().ok_or_else(|| promise.broken("not checked: the fixture has no neighbours"))?;
         Ok((reader, stranger))
     }
 
@@ -169,8 +167,7 @@ fn live(promise: Promise, what: &str, slot: Slot) -> Result<StoredSecret, Failur
 pub(crate) mod promises {
     use crate::testkit::Promise;
 
-    pub(crate) const READS: Promise =
-        Promise::new("CredentialStore", "Reads see every write that ended before them.");
+    pub(crate) const READS: Promise = Promise::new("CredentialStore", "Reads see every write that ended before them.");
     pub(crate) const NEVER_BACK: Promise = Promise::new(
         "CredentialStore",
         "A name goes from `Slot::Empty` to `Slot::Live` to `Slot::Burnt` and never back: no call of this trait brings a \
@@ -186,10 +183,8 @@ pub(crate) mod promises {
     );
     pub(crate) const SHARED_GONE: Promise =
         Promise::new("CredentialStore::read_shared", "One that is gone is `Slot::Burnt`.");
-    pub(crate) const DENIED: Promise = Promise::new(
-        "CredentialStore::read_shared",
-        "`ErrorKind::StoreDenied` if it is not shared with the caller.",
-    );
+    pub(crate) const DENIED: Promise =
+        Promise::new("CredentialStore::read_shared", "`ErrorKind::StoreDenied` if it is not shared with the caller.");
     pub(crate) const CREATE: Promise = Promise::new(
         "CredentialStore::create",
         "Makes a secret unless the name is taken, and answers what stands there afterwards: one's own secret, or what was \
@@ -201,10 +196,8 @@ pub(crate) mod promises {
     );
     pub(crate) const REPLACE: Promise =
         Promise::new("CredentialStore::replace", "Writes a new value over exactly the version that was seen.");
-    pub(crate) const REPLACE_CONFLICT: Promise = Promise::new(
-        "CredentialStore::replace",
-        "`WriteOutcome::Conflict` if another value, or nothing, is there.",
-    );
+    pub(crate) const REPLACE_CONFLICT: Promise =
+        Promise::new("CredentialStore::replace", "`WriteOutcome::Conflict` if another value, or nothing, is there.");
     pub(crate) const VERSION: Promise = Promise::new(
         "SecretVersion",
         "One version of a secret's value, as its store names it; equal means: the same write.",
@@ -215,10 +208,8 @@ pub(crate) mod promises {
         "CredentialStore::share",
         "Lets exactly these read the secret's value, besides its owner. Repeating it changes nothing.",
     );
-    pub(crate) const SHARE_GONE: Promise = Promise::new(
-        "CredentialStore::share",
-        "`ErrorKind::SecretGone` if nothing live stands under the name.",
-    );
+    pub(crate) const SHARE_GONE: Promise =
+        Promise::new("CredentialStore::share", "`ErrorKind::SecretGone` if nothing live stands under the name.");
     pub(crate) const BURN: Promise = Promise::new(
         "CredentialStore::burn",
         "Uses a name up, whatever stands there: afterwards it is `Slot::Burnt`, its value cannot be read, and a `create` \

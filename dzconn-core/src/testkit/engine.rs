@@ -5,10 +5,8 @@
 //!
 //! ```
 //! mod conformance {
-//!     # mod hidden {
-//!     # include!("../../tests/memory_fixture/mod.rs");
-//!     # }
-//!     # use hidden::MemoryFixture;
+//!     use dzconn_core::testkit::engine::MemoryFixture;
+//!
 //!     async fn fixture() -> MemoryFixture {
 //!         MemoryFixture::new()
 //!     }
@@ -25,6 +23,7 @@ mod grant;
 mod lab;
 mod lock;
 mod log_in;
+mod memory;
 mod names;
 mod promises;
 mod reads;
@@ -45,6 +44,7 @@ use crate::engine::{EngineConnector, LockKey};
 use crate::model::{Credentials, Source, SourceEndpoint, TableName, UserName};
 use crate::testkit::{Failure, Rule};
 
+pub use memory::MemoryFixture;
 pub use names::HOSTILE_NAMES;
 
 /// A real source, and ways to it that do not lead through the engine under test.
@@ -137,7 +137,7 @@ pub trait EngineFixture: Debug + Send + Sync {
         true
     }
 
-    /// Whether the source takes this as a user's name.
+    /// Whether the source takes this as a user's name, and clients can log in with it.
     fn legal_user_name(&self, _name: &str) -> bool {
         true
     }
@@ -393,7 +393,7 @@ use create_user as set_password;
 pub const RULES: &[Rule<dyn EngineFixture>] = crate::__engine_rules! { [rules] };
 
 /// Checks the rule of this name.
-pub async fn check(rule: &str, fixture: &dyn EngineFixture) -> Result<(), Failure> {
+pub async fn check(rule: &str, fixture: &(dyn EngineFixture + 'static)) -> Result<(), Failure> {
     match RULES.iter().find(|known| known.name == rule) {
         Some(rule) => (rule.check)(fixture).await,
         None => Err(promises::FIXTURE.broken(format!("there is no rule {rule:?}"))),

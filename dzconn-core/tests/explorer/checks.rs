@@ -22,7 +22,11 @@ pub(crate) struct Moment<'a> {
 
 /// What is wrong with performing this effect at this moment. It is asked for effects that will really be performed: those
 /// that change the source while their run holds the lock, the others at any time.
-pub(crate) fn effect(now: &Moment<'_>, effect: &Effect) -> Option<String> {
+///
+/// `steady`: whatever a run does under the lock, the record says it at that very moment. A commit of a dead run that lands
+/// late, or of one that has lost its lock, moves the record under the feet of a run that has read it; that run notices when
+/// it commits itself.
+pub(crate) fn effect(now: &Moment<'_>, effect: &Effect, steady: bool) -> Option<String> {
     let books = Books::of(now.tracking);
     let record = books.source;
     let living = record.and_then(|record| record.generation.as_ref());
@@ -32,23 +36,25 @@ pub(crate) fn effect(now: &Moment<'_>, effect: &Effect) -> Option<String> {
     };
     let settled = |table: &TableName| books.entries.iter().any(|entry| entry.table == *table);
     let wrong = match effect {
+        // Making a user that is there sets nothing.
+        Effect::CreateUser(_) if now.source.password.is_some() => None,
         Effect::CreateUser(credentials) | Effect::SetPassword(credentials) => {
             let stored = living.map(|living| now.vault.producers(&living.secret));
             let kept = matches!(&stored, Some(Slot::Live(secret)) if secret.credentials == **credentials);
-            (!kept || phase != Some(Phase::Active)).then_some("a password is set that the living secret does not hold")
+            (!kept || steady && phase != Some(Phase::Active)).then_some("a password is set that the living secret does not hold")
         }
         Effect::Grant { user, table, take_back } => {
             let recorded = open(table, OpenState::Granting) || settled(table);
             let theirs = take_back.iter().all(|table| open(table, OpenState::Revoking));
             let right = phase == Some(Phase::Active) && living.is_some_and(|living| living.user == *user);
-            (!recorded || !theirs || !right).then_some("something is granted, or taken back, that is not recorded so")
+            (steady && (!recorded || !theirs || !right)).then_some("something is granted, or taken back, that is not recorded so")
         }
         Effect::Revoke { tables, .. } => {
             let recorded = tables.iter().all(|table| open(table, OpenState::Revoking));
-            (!recorded || phase != Some(Phase::Active)).then_some("something is revoked that is not recorded so")
+            (steady && (!recorded || phase != Some(Phase::Active))).then_some("something is revoked that is not recorded so")
         }
         Effect::DropUser(_) => {
-            (phase != Some(Phase::Dropping)).then_some("a user is dropped that is not recorded as going")
+            (steady && phase != Some(Phase::Dropping)).then_some("a user is dropped that is not recorded as going")
         }
         Effect::CreateSecret(name, _) => {
             let unknown = living.is_none_or(|living| living.secret != *name);
@@ -78,7 +84,7 @@ fn known_copies(record: Option<&SourceRecord>) -> BTreeSet<SecretName> {
 
 /// What is there at this moment and the record does not know of, so that no later run could find it; and credentials that
 /// a consumer has been given and that do not log in.
-pub(crate) fn moment(now: &Moment<'_>, rotated: bool) -> Vec<String> {
+pub(crate) fn moment(now: &Moment<'_>, foreign: bool) -> Vec<String> {
     let books = Books::of(now.tracking);
     let record = books.source;
     let living = record.and_then(|record| record.generation.as_ref());
@@ -116,7 +122,7 @@ pub(crate) fn moment(now: &Moment<'_>, rotated: bool) -> Vec<String> {
     );
     if let (Some(record), Some(living)) = (record, living)
         && record.phase == Phase::Active
-        && !rotated
+        && !foreign
         && books.mappings.iter().any(|mapping| mapping.generation == living.id)
         && let Slot::Live(copy) = now.vault.copies(&living.copy)
         && now.source.password.as_ref() != Some(&copy.credentials.password)
@@ -131,7 +137,7 @@ pub(crate) fn end(now: &Moment<'_>, runs: &[&Run], scenario: &Scenario) -> Vec<S
     let mut wrong = state(now, runs, scenario);
     wrong.extend(outcomes(runs, scenario));
     let have = granted(&Books::of(now.tracking));
-    let died = runs.iter().any(|run| run.part == Part::Dead);
+    let died = runs.iter().any(|run| unfinished(run));
     if scenario.script.is_empty() {
         let ends = serial_ends(runs, scenario);
         if !ends.contains(&have) {
@@ -188,12 +194,12 @@ fn state(now: &Moment<'_>, runs: &[&Run], scenario: &Scenario) -> Vec<String> {
     must(secrets.len() == 1, "there is a stray producer's secret".to_owned());
     must(now.vault.secrets.readers(&producer(), &living.secret) == [reader()], "the secret is not shared".to_owned());
 
-    // A run that died and never came back may not have delivered; the next grant does.
-    let died = runs.iter().any(|run| run.part == Part::Dead);
+    // A run that never came back may not have delivered; the next grant does.
+    let died = runs.iter().any(|run| unfinished(run));
     let copy = held(&copies, &living.copy);
     must(died || copy.is_some(), "there is no copy".to_owned());
     must(copies.len() == usize::from(copy.is_some()), "there is a stray copy".to_owned());
-    if copy.is_some() && copies_follow(scenario) {
+    if copy.is_some() && refreshed(scenario) {
         must(copy == secret, "the copy is not what the producer's secret holds".to_owned());
     }
     let expected: BTreeMap<_, _> =
@@ -221,23 +227,28 @@ fn held<'a>(live: &'a [(SecretName, Credentials)], name: &SecretName) -> Option<
 }
 
 /// Whether somebody refreshes the copy after the secret was rotated.
-fn copies_follow(scenario: &Scenario) -> bool {
+fn refreshed(scenario: &Scenario) -> bool {
     let rotation = scenario.jobs.iter().position(|job| *job == Job::Rotate);
     rotation.is_none_or(|rotation| {
         (0..scenario.jobs.len()).any(|run| scenario.jobs[run].grants() && scenario.after[run] == Some(rotation))
     })
 }
 
+/// Whether it is for others to finish what a run has begun.
+fn unfinished(run: &Run) -> bool {
+    matches!(run.part, Part::Dead | Part::Over(Outcome::Failed { undone: false, .. }))
+}
+
 /// No run fails, or says that it was overtaken, for no reason.
 fn outcomes(runs: &[&Run], scenario: &Scenario) -> Vec<String> {
     let mut wrong = Vec::new();
-    let all_grant = scenario.jobs.iter().all(|job| job.grants() || *job == Job::Rotate);
+    let nobody_revokes = scenario.jobs.iter().all(|job| job.grants() || job.foreign()) && !scenario.moves();
     for (at, run) in runs.iter().enumerate() {
         match run.part {
-            Part::Over(Outcome::Failed { kind, .. }) if !scenario.impossible(at) => {
+            Part::Over(Outcome::Failed { kind, .. }) if !scenario.may_fail(at) => {
                 wrong.push(format!("#{at} failed, though nothing had: {kind}"));
             }
-            Part::Over(Outcome::Superseded) if all_grant && scenario.script.is_empty() => {
+            Part::Over(Outcome::Superseded) if nobody_revokes && scenario.script.is_empty() => {
                 wrong.push(format!("#{at} says superseded, though nobody revoked"));
             }
             Part::Over(Outcome::Granted | Outcome::Retained) if scenario.impossible(at) => {
@@ -249,17 +260,21 @@ fn outcomes(runs: &[&Run], scenario: &Scenario) -> Vec<String> {
     wrong
 }
 
-/// Every end that some serial order of the runs has; a run that died for good may, or may not, have done its work.
+/// Every end that some serial order of the runs has. A run that failed has changed nothing; one that never came back may
+/// have done its work or not.
 fn serial_ends(runs: &[&Run], scenario: &Scenario) -> BTreeSet<Access> {
+    let undone = |run: usize| matches!(runs[run].part, Part::Over(Outcome::Failed { undone: true, .. }));
+    let failed: Vec<_> = (0..runs.len()).filter(|&run| undone(run) || scenario.impossible(run)).collect();
+    let unfinished: Vec<_> = (0..runs.len()).filter(|&run| unfinished(runs[run])).collect();
     let mut ends = BTreeSet::new();
-    let died: Vec<_> = (0..runs.len()).filter(|&run| runs[run].part == Part::Dead).collect();
-    for absent in [Vec::new(), died] {
-        let present: Vec<_> = (0..runs.len()).filter(|run| !absent.contains(run)).collect();
+    for choice in 0..1_usize << unfinished.len() {
+        let without = |run: usize| unfinished.iter().position(|&other| other == run).is_some_and(|at| choice >> at & 1 == 1);
+        let present: Vec<_> = (0..runs.len()).filter(|&run| !without(run)).collect();
         for order in permutations(&present) {
             let place = |run| order.iter().position(|&other| other == run);
             let in_order = |&run: &usize| scenario.after[run].is_none_or(|first| place(first) < place(run));
             if order.iter().all(in_order) {
-                let end = scenario.serially(&order);
+                let end = scenario.serially(&order, &failed);
                 ends.insert(end.into_iter().map(|(asset, table)| (asset.to_owned(), table.to_owned())).collect());
             }
         }

@@ -12,7 +12,7 @@ use dzconn_core::workflow::{
 };
 use dzconn_core::{ErrorKind, Secret, Timestamp};
 
-use crate::scenario::{Job, Scenario, endpoint, key, reader, subscription, user};
+use crate::scenario::{Job, Scenario, endpoint, reader, subscription, user};
 use crate::world::{Rules, Source, Vault};
 
 /// One run, between two effects.
@@ -36,7 +36,7 @@ pub(crate) enum Part {
     Waiting,
     Producing(Box<ProducerRun>, Orders),
     Consuming(Box<ConsumerRun>, Summary, Orders),
-    Rotating(Rotation),
+    Foreign(Foreign),
     Over(Outcome),
     /// Its process is gone, and nobody comes back to it.
     Dead,
@@ -69,8 +69,8 @@ pub(crate) enum Outcome {
     Revoked,
     Superseded,
     Failed { kind: ErrorKind, undone: bool },
-    /// The rotation has ended.
-    Rotated,
+    /// Somebody else has done what he wanted.
+    Foreign,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -130,16 +130,17 @@ impl Run {
         matches!(self.part, Part::Over(_) | Part::Dead)
     }
 
-    /// Whether there is anything that a crash could interrupt.
-    pub(crate) fn working(&self) -> bool {
-        matches!(self.part, Part::Producing(..) | Part::Consuming(..))
+    /// The same run, without a pending effect, in another part of its work.
+    pub(crate) fn now(&self, part: Part) -> Self {
+        Self { part, effect: None, ..self.clone() }
     }
 
     /// Begins: looks up where tracking has the asset.
     pub(crate) fn begin(&mut self, tracking: &TrackingState, scenario: &Scenario) {
-        let Job::Fulfil { wish, asset, table } = &self.job else {
-            self.part = Part::Rotating(Rotation::Begin);
-            return;
+        let (wish, asset, table) = match &self.job {
+            Job::Fulfil { wish, asset, table } => (wish, asset, table),
+            Job::Rotate => return self.part = Part::Foreign(Foreign::Rotate),
+            Job::Meddle => return self.part = Part::Foreign(Foreign::Meddle),
         };
         let here = subscription(asset, table);
         let key = Key::Asset(here.consumer.environment.clone(), here.asset.id.clone());
@@ -169,9 +170,15 @@ impl Run {
     /// Takes the answer to the pending effect; `made` says whether the effect has left any trace.
     pub(crate) fn answer(&mut self, answer: Answer, made: bool, rules: &Rules) {
         if made {
-            self.used = self.drawn;
+            self.used = self.sent();
         }
         self.told(answer, rules);
+    }
+
+    /// What is used up once the pending effect has been sent. Only these two carry anything that was made up.
+    fn sent(&self) -> Numbers {
+        let carries = matches!(self.effect, Some(Effect::Commit(_) | Effect::CreateSecret(..)));
+        if carries { self.drawn } else { self.used }
     }
 
     fn told(&mut self, answer: Answer, rules: &Rules) {
@@ -209,7 +216,7 @@ impl Run {
                     return;
                 }
             },
-            Part::Waiting | Part::Rotating(_) | Part::Over(_) | Part::Dead => unreachable!("{self:?}"),
+            Part::Waiting | Part::Foreign(_) | Part::Over(_) | Part::Dead => unreachable!("{self:?}"),
         }
         self.part = part;
     }
@@ -221,7 +228,7 @@ impl Run {
 
     /// Its process died. What it has made up stays used, with what was under way if that may still land.
     pub(crate) fn dead(&self, in_flight: bool) -> Self {
-        let used = if in_flight { self.drawn } else { self.used };
+        let used = if in_flight { self.sent() } else { self.used };
         Self { used, drawn: used, part: Part::Dead, effect: None, ..self.clone() }
     }
 
@@ -280,48 +287,54 @@ fn orders(here: Subscription, wish: Wanted, row: Option<AssetRecord>, ask: bool)
     }
 }
 
-/// A rotation by somebody who knows nothing of dzconn: a new value is staged in the producer's secret, set at the source
-/// with the old one, and made current.
+/// What somebody does who knows nothing of dzconn. A rotation stages a new value in the producer's secret, sets it at the
+/// source with the old one, and makes it current.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Rotation {
-    Begin,
+pub(crate) enum Foreign {
+    Meddle,
+    Rotate,
     Set(SecretName, Secret),
     Finish(SecretName, Secret),
 }
 
-impl Rotation {
-    /// One step; `None` while there is nothing to rotate.
-    pub(crate) fn step(&self, run: &Run, vault: &mut Vault, source: &mut Source) -> Option<Part> {
+impl Foreign {
+    /// One step.
+    pub(crate) fn step(&self, run: &Run, vault: &mut Vault, source: &mut Source) -> Part {
         let account = crate::scenario::producer();
         let current = |vault: &Vault, name: &SecretName| match vault.producers(name) {
             Slot::Live(secret) => Some(secret),
             Slot::Empty | Slot::Burnt => None,
         };
-        let over = Part::Over(Outcome::Rotated);
-        Some(match self {
-            Self::Begin => {
-                let (name, _) = vault.live(&account).into_iter().next()?;
-                source.password.as_ref()?;
-                vault.secrets.set_pending(&account, &name, true);
-                Part::Rotating(Self::Set(name, Secret::new(format!("rotated by {}", run.number))))
+        let over = Part::Over(Outcome::Foreign);
+        let new = Secret::new(format!("password of {}", run.number));
+        match self {
+            Self::Meddle => {
+                source.password = source.password.as_ref().map(|_| new);
+                over
             }
+            Self::Rotate => match vault.live(&account).into_iter().next() {
+                Some((name, _)) => {
+                    vault.secrets.set_pending(&account, &name, true);
+                    Part::Foreign(Self::Set(name, new))
+                }
+                None => over,
+            },
             Self::Set(name, new) => match current(vault, name) {
                 Some(secret) if source.password.as_ref() == Some(&secret.credentials.password) => {
                     source.password = Some(new.clone());
-                    Part::Rotating(Self::Finish(name.clone(), new.clone()))
+                    Part::Foreign(Self::Finish(name.clone(), new.clone()))
                 }
                 _ => over,
             },
             Self::Finish(name, new) => {
                 if let Some(secret) = current(vault, name) {
                     let credentials = Credentials { password: new.clone(), ..secret.credentials.clone() };
-                    let tags = vault.secrets.tags(&account, name)?;
+                    let tags = vault.secrets.tags(&account, name).unwrap();
                     vault.secrets.replace(&account, name, &secret.version, &NewSecret { credentials, tags });
                     vault.secrets.set_pending(&account, name, false);
                 }
                 over
             }
-        })
+        }
     }
 }
-

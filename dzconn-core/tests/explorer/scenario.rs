@@ -9,7 +9,7 @@ use dzconn_core::model::{
 };
 use dzconn_core::portal::Wanted;
 
-use crate::world::Rules;
+use crate::world::{DENIED, MISSING, Rules, WITHHELD};
 
 /// At most so many runs in one scenario.
 pub(crate) const RUNS: usize = 3;
@@ -21,18 +21,20 @@ pub(crate) enum Job {
     Fulfil { wish: Wanted, asset: &'static str, table: &'static str },
     /// Somebody else rotates the password of the live secret, as AWS's rotation functions do: without the lock.
     Rotate,
+    /// Somebody sets the user's password by hand, and tells nobody.
+    Meddle,
 }
 
 impl Job {
     /// `Ga`: grant asset a, published as table a. `Rk@a`: revoke asset k, published as table a. `T`: retain. `X`: rotate.
+    /// `M`: meddle.
     pub(crate) fn parse(text: &'static str) -> Self {
-        if text == "X" {
-            return Self::Rotate;
-        }
         let wish = match &text[..1] {
             "G" => Wanted::Grant,
             "R" => Wanted::Revoke,
             "T" => Wanted::Retain,
+            "X" => return Self::Rotate,
+            "M" => return Self::Meddle,
             _ => panic!("{text} is not a job"),
         };
         let (asset, table) = text[1..].split_once('@').unwrap_or((&text[1..], &text[1..]));
@@ -41,6 +43,11 @@ impl Job {
 
     pub(crate) fn grants(&self) -> bool {
         matches!(self, Self::Fulfil { wish: Wanted::Grant, .. })
+    }
+
+    /// Whether it is somebody else's work, that touches passwords.
+    pub(crate) fn foreign(&self) -> bool {
+        matches!(self, Self::Rotate | Self::Meddle)
     }
 }
 
@@ -123,8 +130,8 @@ impl Scenario {
             unanswered: 0,
             broken: None,
             rows_known: true,
-            rules: Rules::default(),
-            limit: 3_000_000,
+            rules: Rules::ALL,
+            limit: 400_000,
         }
     }
 
@@ -199,19 +206,31 @@ impl Scenario {
     pub(crate) fn impossible(&self, run: usize) -> bool {
         let table = match &self.jobs[run] {
             Job::Fulfil { table, .. } => *table,
-            Job::Rotate => return false,
+            Job::Rotate | Job::Meddle => return false,
         };
-        crate::world::MISSING == table
-            || crate::world::WITHHELD == table
-            || crate::world::DENIED == table
-            || self.broken.is_some_and(|broken| broken.run == run)
+        [MISSING, WITHHELD, DENIED].contains(&table)
     }
 
-    /// What is granted after these jobs, one after the other: asset and table.
-    pub(crate) fn serially(&self, order: &[usize]) -> BTreeMap<&'static str, &'static str> {
+    /// Whether this run may fail for good.
+    pub(crate) fn may_fail(&self, run: usize) -> bool {
+        self.impossible(run) || self.broken.is_some_and(|broken| broken.run == run)
+    }
+
+    /// Whether an asset is granted in two places: to move it is to take it back first.
+    pub(crate) fn moves(&self) -> bool {
+        let places = |of: &Job| match of {
+            Job::Fulfil { asset, table, .. } => Some((*asset, *table)),
+            Job::Rotate | Job::Meddle => None,
+        };
+        let all: Vec<_> = self.before.iter().chain(&self.jobs).filter_map(places).collect();
+        all.iter().any(|(asset, table)| all.iter().any(|(other, place)| asset == other && table != place))
+    }
+
+    /// What is granted after these jobs, one after the other: asset and table. What has failed has changed nothing.
+    pub(crate) fn serially(&self, order: &[usize], failed: &[usize]) -> BTreeMap<&'static str, &'static str> {
         let mut granted = BTreeMap::new();
         let before = self.before.iter().map(|job| (job, false));
-        for (job, impossible) in before.chain(order.iter().map(|&run| (&self.jobs[run], self.impossible(run)))) {
+        for (job, failed) in before.chain(order.iter().map(|&run| (&self.jobs[run], failed.contains(&run)))) {
             match job {
                 Job::Fulfil { wish: Wanted::Grant, asset, table } => {
                     // An asset that has moved is taken back first, whether or not it can be granted where it is now.
@@ -219,14 +238,14 @@ impl Scenario {
                     if moved {
                         granted.remove(asset);
                     }
-                    if !impossible {
+                    if !failed {
                         granted.insert(*asset, *table);
                     }
                 }
-                Job::Fulfil { wish: Wanted::Revoke, asset, .. } if !impossible => {
+                Job::Fulfil { wish: Wanted::Revoke, asset, .. } if !failed => {
                     granted.remove(asset);
                 }
-                Job::Fulfil { .. } | Job::Rotate => {}
+                Job::Fulfil { .. } | Job::Rotate | Job::Meddle => {}
             }
         }
         granted

@@ -12,6 +12,7 @@ use crate::world::{Source, Vault};
 pub(crate) fn job(job: &Job) -> String {
     match job {
         Job::Rotate => "X".to_owned(),
+        Job::Meddle => "M".to_owned(),
         Job::Fulfil { wish, asset, table } => {
             let place = if asset == table { String::new() } else { format!("@{table}") };
             let letter = match wish {

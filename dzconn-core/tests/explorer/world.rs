@@ -65,30 +65,29 @@ pub(crate) struct Rules {
     pub(crate) pending_shows: bool,
 }
 
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            lock: true,
-            lock_checked: true,
-            unlock: true,
-            conditions: true,
-            checks: true,
-            atomic: true,
-            versions: true,
-            generations: true,
-            burn: true,
-            copy_seen: true,
-            password_kept: true,
-            create_never_overwrites: true,
-            remembers_granting: true,
-            remembers_revoking: true,
-            remembers_revoked: true,
-            remembers_retired: true,
-            undo: true,
-            ask: true,
-            pending_shows: true,
-        }
-    }
+impl Rules {
+    /// The world as it is.
+    pub(crate) const ALL: Self = Self {
+        lock: true,
+        lock_checked: true,
+        unlock: true,
+        conditions: true,
+        checks: true,
+        atomic: true,
+        versions: true,
+        generations: true,
+        burn: true,
+        copy_seen: true,
+        password_kept: true,
+        create_never_overwrites: true,
+        remembers_granting: true,
+        remembers_revoking: true,
+        remembers_revoked: true,
+        remembers_retired: true,
+        undo: true,
+        ask: true,
+        pending_shows: true,
+    };
 }
 
 /// The database: at most one user, and what it may read.
@@ -232,7 +231,7 @@ impl Vault {
         if self.deleted.contains(&(account.clone(), name.clone())) {
             return Slot::Empty;
         }
-        match self.secrets.read(&account, name) {
+        match self.secrets.read(&account, name).unwrap() {
             Slot::Live(mut secret) if !rules.pending_shows => {
                 secret.pending = false;
                 Slot::Live(secret)
@@ -244,7 +243,7 @@ impl Vault {
     fn create(&mut self, account: AccountId, name: &SecretName, secret: &NewSecret, rules: &Rules) -> Answer {
         let anew = self.deleted.remove(&(account.clone(), name.clone()));
         if (anew || !rules.create_never_overwrites)
-            && let Slot::Live(now) = self.secrets.read(&account, name)
+            && let Slot::Live(now) = self.secrets.read(&account, name).unwrap()
         {
             self.secrets.replace(&account, name, &now.version, secret);
         }
@@ -254,7 +253,7 @@ impl Vault {
     fn burn(&mut self, account: AccountId, name: &SecretName, rules: &Rules) -> Answer {
         if rules.burn {
             self.secrets.burn(&account, name);
-        } else if self.secrets.read(&account, name) != Slot::Empty {
+        } else if self.secrets.read(&account, name).unwrap() != Slot::Empty {
             self.deleted.insert((account, name.clone()));
         }
         Answer::Done
@@ -269,11 +268,11 @@ impl Vault {
     }
 
     pub(crate) fn producers(&self, name: &SecretName) -> Slot {
-        self.read(producer(), name, &Rules::default())
+        self.read(producer(), name, &Rules::ALL)
     }
 
     pub(crate) fn copies(&self, name: &SecretName) -> Slot {
-        self.read(consumer(), name, &Rules::default())
+        self.read(consumer(), name, &Rules::ALL)
     }
 }
 

@@ -99,10 +99,7 @@ pub async fn of_concurrent_creators_one_wins_and_all_see_it(fixture: &Credential
     Ok(())
 }
 
-async fn all<T: 'static>(
-    tasks: &mut JoinSet<crate::Result<T>>,
-    promise: Promise,
-) -> Result<Vec<T>, Failure> {
+async fn all<T: 'static>(tasks: &mut JoinSet<crate::Result<T>>, promise: Promise) -> Result<Vec<T>, Failure> {
     let mut answers = Vec::new();
     while let Some(answer) = tasks.join_next().await {
         let answer = answer.map_err(|error| promise.broken(format!("the call panicked: {error}")))?;
@@ -119,7 +116,8 @@ pub async fn a_replaced_value_is_read(fixture: &CredentialFixture) -> Result<(),
         let name = sample.name(&format!("-{n}"));
         let old = fixture.create(promise, &name, &sample.secret("old")).await?;
         let outcome = promise.answer("replace", fixture.store.replace(&name, &old.version, secret).await)?;
-        promise.unless(outcome == WriteOutcome::Written, || format!("replace over what is there answered {outcome:?}"))?;
+        promise
+            .unless(outcome == WriteOutcome::Written, || format!("replace over what is there answered {outcome:?}"))?;
         let new = live(promise, "read after replace", fixture.read(promise, &name).await?)?;
         let fits = new.credentials == secret.credentials && new.id == old.id && new.version != old.version;
         promise.unless(fits, || format!("secret {n}: {old:#?} was replaced, and {new:#?} is there"))?;
@@ -267,7 +265,8 @@ pub async fn nothing_brings_a_burnt_name_back(fixture: &CredentialFixture) -> Re
         }
         let outcome = fixture.store.replace(&name, &seen, &sample.secret("new")).await;
         let outcome = promise.answer("replace", outcome)?;
-        promise.unless(outcome == WriteOutcome::Conflict, || format!("replace of a burnt name answered {outcome:?}"))?;
+        promise
+            .unless(outcome == WriteOutcome::Conflict, || format!("replace of a burnt name answered {outcome:?}"))?;
         fixture.must_stand(promise, "after a replace", &name, &Slot::Burnt).await?;
         fixture.burn(promise, &name).await?;
         fixture.must_stand(promise, "after it was burnt again", &name, &Slot::Burnt).await?;

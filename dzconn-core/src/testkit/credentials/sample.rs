@@ -1,6 +1,10 @@
 //! Secrets to write, under names of no other run of the suite.
 
-#![allow(clippy::expect_used, reason = "the texts are constant and valid; the tests of this module make them all")]
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "the texts are constant and valid; the tests of this module make them all"
+)]
 
 use crate::Secret;
 use crate::model::{
@@ -71,7 +75,7 @@ impl SecretSample {
 
         let mut default = self.secret("nothing optional");
         default.credentials.endpoint.target = Target::Default;
-        default.credentials.endpoint.subprotocol = "mysql".to_owned();
+        "mysql".clone_into(&mut default.credentials.endpoint.subprotocol);
         default.credentials.endpoint.port = 65_535;
         default.credentials.database = None;
         default.credentials.ssl = None;
@@ -79,8 +83,8 @@ impl SecretSample {
 
         let mut names = self.secret("awkward names");
         let database = format!("{printable} – 売上");
-        names.credentials.endpoint.host = "2001:db8::1".to_owned();
-        names.credentials.endpoint.subprotocol = "sqlserver".to_owned();
+        "2001:db8::1".clone_into(&mut names.credentials.endpoint.host);
+        "sqlserver".clone_into(&mut names.credentials.endpoint.subprotocol);
         names.credentials.endpoint.target = Target::Database(database.clone());
         names.credentials.database = Some(database);
         names.credentials.user = UserName::new("DZ_\"'`\\;--ü").expect("a user name");
@@ -88,7 +92,7 @@ impl SecretSample {
         secrets.push(names);
 
         let mut service = self.secret("a service");
-        service.credentials.endpoint.subprotocol = "oracle".to_owned();
+        "oracle".clone_into(&mut service.credentials.endpoint.subprotocol);
         service.credentials.endpoint.target = Target::Service("SALES.EXAMPLE.COM".to_owned());
         service.credentials.database = Some("SALES.EXAMPLE.COM".to_owned());
         secrets.push(service);

@@ -156,7 +156,9 @@ pub async fn a_value_of_another_shape_is_invalid_and_not_shown(fixture: &Credent
     let promise = promises::READ_INVALID;
     let tamper = fixture.tamper(promise)?;
     let sample = SecretSample::new();
-    for (n, value) in ["hunter2", "\"hunter2\"", "{\"password\":\"hunter2\"}", "{\"password\": hunter2"].iter().enumerate() {
+    for (n, value) in
+        ["hunter2", "\"hunter2\"", "{\"password\":\"hunter2\"}", "{\"password\": hunter2"].iter().enumerate()
+    {
         let name = sample.name(&format!("-{n}"));
         fixture.create(promise, &name, &sample.secret("right")).await?;
         promise.answer("the fixture's damage", tamper.damage(&name, value).await)?;

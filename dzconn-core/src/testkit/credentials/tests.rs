@@ -180,8 +180,9 @@ impl CredentialStore for Broken {
                 credentials: SecretSample::new().secret("everybody's").credentials,
                 pending: false,
             }))),
-            (Fault::OwnerReadsByNameOnly, Ok(_)) => Err(Error::new(ErrorKind::StoreDenied, "no policy")),
-            (Fault::BurnIsDenial, Ok(Slot::Burnt)) => Err(Error::new(ErrorKind::StoreDenied, "no policy")),
+            (Fault::OwnerReadsByNameOnly, Ok(_)) | (Fault::BurnIsDenial, Ok(Slot::Burnt)) => {
+                Err(Error::new(ErrorKind::StoreDenied, "no policy"))
+            }
             (Fault::AddressesStay, Ok(Slot::Burnt)) => Ok(Slot::Empty),
             _ => slot,
         }

@@ -38,7 +38,7 @@ async fn settle(store: &dyn TrackingStore, transaction: &Transaction) -> Result<
         }
         for change in &transaction.changes {
             if let Some(wanted) = super::records::stored_by(change)
-                && store.read(&[change.key.clone()]).await?.contains(&Some(wanted))
+                && store.read(std::slice::from_ref(&change.key)).await?.contains(&Some(wanted))
             {
                 return Ok(WriteOutcome::Written);
             }

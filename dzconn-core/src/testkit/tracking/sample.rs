@@ -1,6 +1,11 @@
 //! Records to write: of every kind, with awkward but valid values, and of no other run of the suite.
 
-#![allow(clippy::expect_used, reason = "the texts are constant and valid; the tests of this module make them all")]
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::indexing_slicing,
+    reason = "the texts are constant and valid; the tests of this module make them all"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,7 +96,7 @@ impl Sample {
                 id: generation(n),
                 user: UserName::new("dz_'\"`]\\ü").expect("a user name"),
                 secret: secret_name("dz-conn-p-project-environment-1"),
-                secret_id: (n % 2 == 0).then(|| self.secret(n)),
+                secret_id: (n.is_multiple_of(2)).then(|| self.secret(n)),
                 copy: secret_name("dz-conn-c-project-environment-1"),
             }),
             settled: u64::from(u32::MAX) + 1,
@@ -105,7 +110,7 @@ impl Sample {
                 RetiredGeneration { id: generation(n + 2), secret_id: None, copy: secret_name("other/copy") },
             ]),
             data_assets: BTreeSet::from([path("sales.H.R.t"), path("a.b.\"c\"\\")]),
-            data_assets_complete: n % 2 == 0,
+            data_assets_complete: n.is_multiple_of(2),
             last_updated: now(n),
         }
     }

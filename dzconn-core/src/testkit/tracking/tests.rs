@@ -241,10 +241,8 @@ impl TrackingStore for Broken {
             Fault::HidesUnversioned => {
                 page.records.retain(|record| record.as_ref().map_or(true, |stored| stored.version.is_some()));
             }
-            Fault::UnreadableEndsTheList => {
-                if page.records.iter().any(Result::is_err) {
-                    return Err(Error::new(ErrorKind::RecordInvalid, "one of them"));
-                }
+            Fault::UnreadableEndsTheList if page.records.iter().any(Result::is_err) => {
+                return Err(Error::new(ErrorKind::RecordInvalid, "one of them"));
             }
             _ => {}
         }
