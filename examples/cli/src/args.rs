@@ -1,0 +1,238 @@
+//! The command line.
+
+#![allow(clippy::doc_markdown, reason = "printed as it is by --help")]
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// What every `--help` ends with.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done: what was asked for is the case now
+  1  failed, and a retry does not help by itself
+  2  the command line, the directory file or other input is wrong; nothing was changed
+  3  failed, and a retry can help
+  4  nothing was done: the portal wants something else by now, or the asset is not dzconn's
+  130  interrupted; the next run for the same environment and source finishes what was begun";
+
+/// Grants consumers read access to single tables, and takes it back.
+#[derive(Debug, Parser)]
+#[command(name = "dzconn", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// The directory file; ./dzconn.toml if it is there
+    #[arg(long, global = true, value_name = "FILE", env = "DZCONN_DIRECTORY")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Where secrets and tracking records are kept; by default dzconn/store.sqlite in $XDG_STATE_HOME or ~/.local/state
+    #[arg(long, global = true, value_name = "FILE", env = "DZCONN_STORE")]
+    pub(crate) store: Option<PathBuf>,
+    /// A file with the key that encrypts the store's secrets; otherwise the key is taken from DZCONN_STORE_KEY
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) store_key_file: Option<PathBuf>,
+    /// One JSON document on standard output, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+    /// Logs what is done to standard error; twice for more. RUST_LOG says it more finely and comes first
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// How long one grant or revoke may take
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lets an environment read an asset's table
+    #[command(after_help = EXIT_CODES)]
+    Grant(TargetArgs),
+    /// Takes an environment's read on an asset's table back; with its last table go its user, sessions and secrets
+    #[command(after_help = EXIT_CODES)]
+    Revoke(RevokeArgs),
+    /// Shows what a grant or revoke would do, and changes nothing
+    #[command(after_help = EXIT_CODES)]
+    Plan {
+        #[command(subcommand)]
+        what: PlanCommand,
+    },
+    /// Shows who can read what
+    #[command(after_help = EXIT_CODES)]
+    List(ListArgs),
+    /// Shows one environment on one source in detail
+    #[command(after_help = EXIT_CODES)]
+    Show(ShowArgs),
+    /// Prints what a consumer needs to log in
+    #[command(after_help = EXIT_CODES)]
+    Credentials(CredentialsArgs),
+    /// Works on DataZone's subscription events, as EventBridge delivers them
+    #[command(after_help = EXIT_CODES)]
+    Events(EventsArgs),
+    /// Reads the directory file and tries every source
+    #[command(after_help = EXIT_CODES)]
+    Check(CheckArgs),
+    /// Shows a subscription's whole life on throwaway databases
+    #[cfg(feature = "demo")]
+    #[command(after_help = EXIT_CODES)]
+    Demo(DemoArgs),
+    /// Prints a shell's completion script
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlanCommand {
+    /// What a grant would do
+    #[command(after_help = EXIT_CODES)]
+    Grant(TargetArgs),
+    /// What a revoke would do
+    #[command(after_help = EXIT_CODES)]
+    Revoke(RevokeArgs),
+}
+
+/// Who is to read what.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// The asset: its id, listing, name or path, such as sales.hr.offices
+    #[arg(long, value_name = "ASSET")]
+    pub(crate) asset: String,
+    /// The consumer's environment
+    #[arg(long, value_name = "ID")]
+    pub(crate) environment: String,
+    /// The environment's project, where the directory file does not have the environment
+    #[arg(long, value_name = "ID")]
+    pub(crate) project: Option<String>,
+    /// The source, where the directory file does not have the asset or has it at several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// The subscription ends, but access that is there stays
+    #[arg(long)]
+    pub(crate) retain: bool,
+}
+
+/// A source that the directory file does not have. The password is never an argument.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A source that is not in the directory file")]
+pub(crate) struct ConnectArgs {
+    /// Where it is, such as jdbc:postgresql://db.internal:5432/sales
+    #[arg(long, value_name = "JDBC-URL", requires = "admin", conflicts_with = "source")]
+    pub(crate) url: Option<String>,
+    /// The connection's id; by default made out of the URL
+    #[arg(long, value_name = "ID", requires = "url")]
+    pub(crate) connection: Option<String>,
+    /// The admin user
+    #[arg(long, value_name = "USER", requires = "url")]
+    pub(crate) admin: Option<String>,
+    /// The environment variable with the admin's password
+    #[arg(long, value_name = "VARIABLE", requires = "url", conflicts_with = "password_file")]
+    pub(crate) password_env: Option<String>,
+    /// The file with the admin's password
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// What the connection must be; verify-full if neither this nor the URL says it
+    #[arg(long, value_name = "MODE", requires = "url", value_parser = crate::url::TLS_MODES)]
+    pub(crate) tls: Option<String>,
+    /// The authorities that may sign the source's certificate, as PEM
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only this source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Only this environment
+    #[arg(long, value_name = "ID")]
+    pub(crate) environment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The environment
+    #[arg(value_name = "ENVIRONMENT")]
+    pub(crate) environment: String,
+    /// The source, where the environment has access to several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Asks the source too: whether the user is there, and what it can really read
+    #[arg(long)]
+    pub(crate) live: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CredentialsArgs {
+    /// The environment
+    #[arg(value_name = "ENVIRONMENT")]
+    pub(crate) environment: String,
+    /// The source, where the environment has access to several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Prints the password too
+    #[arg(long)]
+    pub(crate) show_password: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Files with one event, several one after the other, or a JSON array of them; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Only this source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Reads the file and connects to nothing
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Only this database
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) only: Option<DemoEngine>,
+    /// Leaves access and servers there until Ctrl-C, and prints how to look around
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[cfg(feature = "demo")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoEngine {
+    Postgres,
+    Mariadb,
+}

@@ -1,0 +1,127 @@
+//! Who is to read what, out of the command line, the directory and tracking.
+
+use dzconn_core::model::{
+    Asset, AssetId, AssetPath, AssetRecord, Consumer, EnvironmentId, Listing, Location, Subscription,
+};
+use dzconn_core::store::Query;
+use dzconn_core::{Changed, Error, ErrorKind, Result, Step, TrackingStore};
+use sha2::{Digest as _, Sha256};
+
+use crate::args::TargetArgs;
+use crate::directory::{AssetEntry, Directory, EnvironmentEntry, Place, TABLE_TYPE, environment_id};
+use crate::portal;
+use crate::tracked::assets;
+
+/// What a command works on.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Ours(Box<Subscription>),
+    /// Not dzconn's, and why.
+    Skipped(String),
+}
+
+/// What is to be granted: by the directory.
+pub(crate) fn to_grant(directory: &Directory, args: &TargetArgs, source: Option<&str>) -> Result<Target> {
+    let environment = environment(directory, args)?;
+    let source = source.map(|name| directory.source(name)).transpose()?.map(|entry| entry.name.as_str());
+    let asset = match directory.asset(&args.asset, source)? {
+        Some(asset) => asset.clone(),
+        None => match source {
+            Some(source) => by_path(directory, &args.asset, source)?,
+            None => return Err(directory.unknown_asset(&args.asset)),
+        },
+    };
+    if let Some(reason) = asset.not_ours() {
+        return Ok(Target::Skipped(reason));
+    }
+    Ok(Target::Ours(Box::new(portal::subscription(directory, &environment, &asset)?)))
+}
+
+/// What is to be revoked: by tracking, and by the directory only what tracking does not have. Assets, environments and
+/// paths may have gone from the directory since.
+pub(crate) async fn to_revoke(
+    directory: &Directory,
+    tracking: &dyn TrackingStore,
+    args: &TargetArgs,
+    source: Option<&str>,
+) -> Result<Target> {
+    let environment = environment_id(&args.environment)?;
+    let at = source.map(|name| directory.source(name)).transpose()?.map(|entry| entry.connection.clone());
+    let text = args.asset.as_str();
+    let mut found = Vec::new();
+    for row in assets(tracking, &Query::Assets(Some(environment))).await? {
+        let row = row?;
+        let fits = row.asset.as_str() == text
+            || row.path.as_str() == text
+            || row.listing.as_str() == text
+            || row.listing_name == text
+            || row.table.joined() == text;
+        if fits && at.as_ref().is_none_or(|at| *at == row.connection) {
+            found.push(row);
+        }
+    }
+    match found.len() {
+        0 => to_grant(directory, args, source),
+        1 => Ok(Target::Ours(Box::new(tracked(found.swap_remove(0))))),
+        _ => {
+            let places: Vec<_> =
+                found.iter().map(|row| format!("{} at {}", row.asset, directory.name_of(&row.connection))).collect();
+            Err(invalid(format!("{text:?} may be any of the assets {}", places.join(", ")))
+                .advise("name the asset by its id, or the source with --source"))
+        }
+    }
+}
+
+fn tracked(row: AssetRecord) -> Subscription {
+    Subscription {
+        domain: row.domain,
+        consumer: Consumer { project: row.project, environment: row.environment, owner: row.owner },
+        asset: Asset { id: row.asset, revision: row.revision, asset_type: row.asset_type },
+        listing: Listing { id: row.listing, name: row.listing_name, revision: row.listing_revision },
+        location: Location { connection: row.connection, path: row.path, owner: row.producer },
+        subscription: None,
+        event: None,
+    }
+}
+
+/// The environment that the directory has, or else that the command line describes.
+fn environment(directory: &Directory, args: &TargetArgs) -> Result<EnvironmentEntry> {
+    let known = directory.environment(&args.environment);
+    let Some(project) = &args.project else { return known.cloned() };
+    let project = project.parse()?;
+    match known {
+        Ok(entry) if entry.project != project => {
+            Err(invalid(format!("environment {} belongs to project {}, not to {project}", entry.id, entry.project)))
+        }
+        Ok(entry) => Ok(entry.clone()),
+        Err(_) => {
+            let id: EnvironmentId = environment_id(&args.environment)?;
+            Ok(EnvironmentEntry { id, project, owner: directory.owner.clone() })
+        }
+    }
+}
+
+/// An asset that the directory does not have: its id is made out of source and path, so that a later revoke finds it.
+fn by_path(directory: &Directory, path: &str, source: &str) -> Result<AssetEntry> {
+    let entry = directory.source(source)?;
+    let path: AssetPath = path.parse()?;
+    let mut hash = Sha256::new();
+    hash.update(entry.connection.as_str());
+    hash.update([0]);
+    hash.update(path.as_str());
+    let digits: String = hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let id: AssetId = format!("path-{digits}").parse()?;
+    Ok(AssetEntry {
+        listing: id.as_str().parse()?,
+        id,
+        revision: "1".to_owned(),
+        asset_type: TABLE_TYPE.to_owned(),
+        listing_revision: "1".to_owned(),
+        name: path.to_string(),
+        place: Some(Place { source: entry.name.clone(), path }),
+    })
+}
+
+fn invalid(what: String) -> Error {
+    Error::new(ErrorKind::InvalidInput, what).at(Step::Input).changed(Changed::Nothing)
+}

@@ -1,0 +1,356 @@
+//! What tracking says: who can read what, since when, through which secret, and what is half done.
+
+use std::collections::BTreeMap;
+
+use dzconn_core::model::{
+    AssetId, AssetPath, AssetRecord, ConnectionId, EntryRecord, EnvironmentId, OpenState, Phase, ProjectId, SecretName,
+    SourceKey, SourceRecord, TableName, UserName,
+};
+use dzconn_core::store::{Query, Record};
+use dzconn_core::{Result, Timestamp, TrackingStore};
+
+/// How long a run may well be under way. What is open for longer was left by a run that died.
+const UNDER_WAY: i64 = 120;
+
+/// All records of a listing, page by page. One that cannot be read stands as its error.
+pub(crate) async fn all(store: &dyn TrackingStore, query: &Query) -> Result<Vec<Result<Record>>> {
+    let mut records = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.list(query, after.as_ref()).await?;
+        records.extend(page.records.into_iter().map(|stored| stored.map(|stored| stored.record)));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(records),
+        }
+    }
+}
+
+macro_rules! of_kind {
+    ($(#[$doc:meta])* $name:ident, $kind:ident, $record:ty) => {
+        $(#[$doc])*
+        pub(crate) async fn $name(store: &dyn TrackingStore, query: &Query) -> Result<Vec<Result<$record>>> {
+            let records = all(store, query).await?;
+            Ok(records
+                .into_iter()
+                .filter_map(|record| match record {
+                    Ok(Record::$kind(record)) => Some(Ok(record)),
+                    Ok(_) => None,
+                    Err(error) => Some(Err(error)),
+                })
+                .collect())
+        }
+    };
+}
+
+of_kind!(/// Source records.
+    sources, Source, SourceRecord);
+of_kind!(/// Settled tables.
+    entries, Entry, EntryRecord);
+of_kind!(/// Assets that environments can read.
+    assets, Asset, AssetRecord);
+
+/// One asset and one environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    pub(crate) environment: EnvironmentId,
+    pub(crate) project: ProjectId,
+    pub(crate) asset: AssetId,
+    pub(crate) path: AssetPath,
+    pub(crate) connection: ConnectionId,
+    pub(crate) table: TableName,
+    pub(crate) user: Option<UserName>,
+    pub(crate) secret: Option<SecretName>,
+    pub(crate) since: Timestamp,
+    pub(crate) state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Granted,
+    Retained,
+    /// Granted on the source; the consumer's part is not there yet.
+    Delivering,
+    Granting,
+    Revoking,
+    /// Gone from the source; the consumer's record is still there.
+    Revoked,
+}
+
+impl State {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Retained => "retained",
+            Self::Delivering => "delivering",
+            Self::Granting => "granting",
+            Self::Revoking => "revoking",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    pub(crate) const fn is_open(self) -> bool {
+        !matches!(self, Self::Granted | Self::Retained)
+    }
+}
+
+impl Access {
+    /// The state, and what becomes of one that a dead run has left.
+    pub(crate) fn state(&self, source: &str, now: Timestamp) -> String {
+        let word = self.state.word();
+        let age = now.seconds() - self.since.seconds();
+        match self.state {
+            State::Granted | State::Retained => word.to_owned(),
+            _ if age < UNDER_WAY => format!("{word} (under way)"),
+            State::Delivering => {
+                format!("{word} (run died {}; `dzconn grant` again finishes it)", crate::output::ago(age))
+            }
+            _ => format!(
+                "{word} (run died {}; the next grant or revoke for {} on {source} finishes it)",
+                crate::output::ago(age),
+                self.environment
+            ),
+        }
+    }
+}
+
+/// Who can read what, and what could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) access: Vec<Access>,
+    pub(crate) unreadable: Vec<dzconn_core::Error>,
+}
+
+/// Puts source records, settled tables and asset records together.
+pub(crate) async fn listing(
+    store: &dyn TrackingStore,
+    connection: Option<&ConnectionId>,
+    environment: Option<&EnvironmentId>,
+) -> Result<Listing> {
+    let mut listing = Listing::default();
+    let mut rows: BTreeMap<(EnvironmentId, AssetId), AssetRecord> = BTreeMap::new();
+    for row in assets(store, &Query::Assets(environment.cloned())).await? {
+        match row {
+            Ok(row) if connection.is_none_or(|connection| row.connection == *connection) => {
+                rows.insert((row.environment.clone(), row.asset.clone()), row);
+            }
+            Ok(_) => {}
+            Err(error) => listing.unreadable.push(error),
+        }
+    }
+    for record in sources(store, &Query::Sources(connection.cloned())).await? {
+        match record {
+            Ok(record) if environment.is_none_or(|environment| record.key.environment == *environment) => {
+                of_source(store, &record, &mut rows, &mut listing).await?;
+            }
+            Ok(_) => {}
+            Err(error) => listing.unreadable.push(error),
+        }
+    }
+    // What is left has no source record, or stands in one only by its id: an older system's, or revoked and not swept yet.
+    listing.access.extend(rows.into_values().map(|row| of_row(row, State::Granted)));
+    listing.access.sort_by(|a, b| (&a.environment, &a.path, &a.asset).cmp(&(&b.environment, &b.path, &b.asset)));
+    Ok(listing)
+}
+
+async fn of_source(
+    store: &dyn TrackingStore,
+    record: &SourceRecord,
+    rows: &mut BTreeMap<(EnvironmentId, AssetId), AssetRecord>,
+    listing: &mut Listing,
+) -> Result<()> {
+    let SourceKey { connection, environment } = &record.key;
+    let mut add = |asset: &AssetId, path: &AssetPath, table: &TableName, since: Timestamp, state: State| {
+        let row = rows.remove(&(environment.clone(), asset.clone()));
+        let state = if state == State::Granted && row.is_none() { State::Delivering } else { state };
+        listing.access.push(Access {
+            environment: environment.clone(),
+            project: record.project.clone(),
+            asset: asset.clone(),
+            path: path.clone(),
+            connection: connection.clone(),
+            table: table.clone(),
+            user: record.generation.as_ref().map(|generation| generation.user.clone()),
+            secret: record.generation.as_ref().map(|generation| generation.copy.clone()).or(row.map(|row| row.secret)),
+            since,
+            state,
+        });
+    };
+    for (table, open) in &record.open {
+        let state = match open.state {
+            OpenState::Granting => State::Granting,
+            OpenState::Revoking => State::Revoking,
+        };
+        for (asset, path) in &open.assets {
+            add(asset, path, table, record.last_updated, state);
+        }
+    }
+    let mut unreadable = Vec::new();
+    for entry in entries(store, &Query::Entries(record.key.clone())).await? {
+        match entry {
+            Ok(entry) => {
+                for (asset, publication) in &entry.assets {
+                    let state = match (record.phase, publication.retained) {
+                        (Phase::Active, true) => State::Retained,
+                        (Phase::Active, false) => State::Granted,
+                        (Phase::Dropping | Phase::Retired, _) => State::Revoking,
+                    };
+                    let since = if state == State::Revoking { record.last_updated } else { entry.since };
+                    add(asset, &publication.path, &entry.table, since, state);
+                }
+            }
+            Err(error) => unreadable.push(error),
+        }
+    }
+    listing.unreadable.extend(unreadable);
+    for asset in &record.revoked {
+        if let Some(row) = rows.remove(&(environment.clone(), asset.clone())) {
+            listing.access.push(of_row(row, State::Revoked));
+        }
+    }
+    Ok(())
+}
+
+fn of_row(row: AssetRecord, state: State) -> Access {
+    Access {
+        environment: row.environment,
+        project: row.project,
+        asset: row.asset,
+        path: row.path,
+        connection: row.connection,
+        table: row.table,
+        user: None,
+        secret: Some(row.secret),
+        since: row.last_updated,
+        state,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use dzconn_core::memory::MemoryTracking;
+    use dzconn_core::model::{Generation, GenerationId, OpenEntry, Owner, Publication, Version};
+    use dzconn_core::store::Stored;
+
+    use super::*;
+
+    const NOW: i64 = 2_000_000_000;
+
+    fn row(asset: &str) -> AssetRecord {
+        let key = key();
+        let owner = Owner::new("local".parse().unwrap(), "local".parse().unwrap());
+        AssetRecord {
+            environment: key.environment,
+            asset: asset.parse().unwrap(),
+            revision: "1".into(),
+            asset_type: "GlueTableAssetType".into(),
+            project: "risk".parse().unwrap(),
+            domain: "local".parse().unwrap(),
+            listing: asset.parse().unwrap(),
+            listing_name: asset.into(),
+            listing_revision: "1".into(),
+            owner: owner.clone(),
+            secret_id: "local:copy".parse().unwrap(),
+            secret: "copy".parse().unwrap(),
+            connection: key.connection,
+            producer: owner,
+            path: format!("db.hr.{asset}").parse().unwrap(),
+            table: format!("db.hr.{asset}").parse().unwrap(),
+            last_updated: Timestamp::from_seconds(NOW - 500),
+        }
+    }
+
+    fn key() -> SourceKey {
+        SourceKey { connection: "sales".parse().unwrap(), environment: "env-risk".parse().unwrap() }
+    }
+
+    fn entry(asset: &str, retained: bool) -> EntryRecord {
+        let path = format!("db.hr.{asset}");
+        EntryRecord {
+            key: key(),
+            table: path.parse().unwrap(),
+            generation: GenerationId::from_bits(1),
+            assets: BTreeMap::from([(asset.parse().unwrap(), Publication { path: path.parse().unwrap(), retained })]),
+            since: Timestamp::from_seconds(NOW - 90_000),
+            last_updated: Timestamp::from_seconds(NOW - 90_000),
+        }
+    }
+
+    fn open(state: OpenState, asset: &str) -> (TableName, OpenEntry) {
+        let path = format!("db.hr.{asset}");
+        let assets = BTreeMap::from([(asset.parse().unwrap(), path.parse().unwrap())]);
+        (path.parse().unwrap(), OpenEntry { state, assets })
+    }
+
+    fn record(last_updated: i64) -> SourceRecord {
+        SourceRecord {
+            key: key(),
+            domain: "local".parse().unwrap(),
+            project: "risk".parse().unwrap(),
+            owner: row("x").owner,
+            phase: Phase::Active,
+            generation: Some(Generation {
+                id: GenerationId::from_bits(1),
+                user: UserName::new("dz_env").unwrap(),
+                secret: "producer".parse().unwrap(),
+                secret_id: None,
+                copy: "copy".parse().unwrap(),
+            }),
+            settled: 3,
+            open: BTreeMap::from([open(OpenState::Granting, "b"), open(OpenState::Revoking, "c")]),
+            revoked: BTreeSet::from(["d".parse().unwrap(), "gone".parse().unwrap()]),
+            retired: BTreeSet::new(),
+            data_assets: BTreeSet::new(),
+            data_assets_complete: true,
+            last_updated: Timestamp::from_seconds(last_updated),
+        }
+    }
+
+    async fn states(last_updated: i64) -> Vec<String> {
+        let tracking = MemoryTracking::new().with_page(1);
+        let assets = ["a", "c", "d", "e", "old"].map(|asset| Record::Asset(row(asset)));
+        let entries = [entry("a", false), entry("e", true), entry("f", false)].map(Record::Entry);
+        for record in assets.into_iter().chain(entries).chain([Record::Source(record(last_updated))]) {
+            tracking.insert(record.key(), Stored { version: Some(Version::from_bits(1)), record });
+        }
+        let listing = listing(&tracking, None, None).await.unwrap();
+        assert!(listing.unreadable.is_empty());
+        let now = Timestamp::from_seconds(NOW);
+        listing.access.iter().map(|access| format!("{} {}", access.asset, access.state("sales", now))).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_half_done_is_told_from_what_is_under_way() {
+        let next = "the next grant or revoke for env-risk on sales finishes it";
+        assert_eq!(
+            states(NOW - 10_800).await,
+            [
+                "a granted".to_owned(),
+                format!("b granting (run died 3 h ago; {next})"),
+                format!("c revoking (run died 3 h ago; {next})"),
+                format!("d revoked (run died 8 min ago; {next})"),
+                "e retained".to_owned(),
+                "f delivering (run died 25 h ago; `dzconn grant` again finishes it)".to_owned(),
+                "old granted".to_owned(),
+            ]
+        );
+        let now = states(NOW - 5).await;
+        assert_eq!(now[1..3], ["b granting (under way)", "c revoking (under way)"]);
+    }
+
+    #[tokio::test]
+    async fn a_listing_is_narrowed_by_source_and_environment() {
+        let tracking = MemoryTracking::new();
+        let record = Record::Asset(row("a"));
+        tracking.insert(record.key(), Stored { version: None, record });
+        for (connection, environment, found) in
+            [("sales", "env-risk", 1), ("other", "env-risk", 0), ("sales", "env-other", 0)]
+        {
+            let (connection, environment) = (connection.parse().unwrap(), environment.parse().unwrap());
+            let listing = listing(&tracking, Some(&connection), Some(&environment)).await.unwrap();
+            assert_eq!(listing.access.len(), found, "{connection} {environment}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The command line of `with-servers`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub(crate) const HELP: &str = "\
+Runs a command beside throwaway database servers on 127.0.0.1.
+
+usage: with-servers [--postgres BIN_DIR]... [--mariadb] -- COMMAND [ARGUMENT]...
+
+  --postgres BIN_DIR  a PostgreSQL server from the programs in BIN_DIR; `newest`: the newest that is installed
+  --mariadb           a MariaDB server
+
+The command gets, space-separated, with the superuser's credentials:
+  DZCONN_TEST_POSTGRES_URLS      DZCONN_TEST_MYSQL_URLS      all servers, behind those that it names already
+  DZCONN_TEST_POSTGRES_TLS_URLS  DZCONN_TEST_MYSQL_TLS_URLS  those started here that speak TLS
+  DZCONN_TEST_POSTGRES_CA        DZCONN_TEST_MYSQL_CA        a PEM file with the authorities of those
+
+Signals are passed on to the command, and its status is returned. However it ends, the servers end too.
+";
+
+/// What to start and what to run.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Folders of programs; `None` is the newest that is installed.
+    pub(crate) postgres: Vec<Option<PathBuf>>,
+    pub(crate) mariadb: bool,
+    pub(crate) program: OsString,
+    pub(crate) args: Vec<OsString>,
+}
+
+impl Options {
+    /// `None`: help is asked for.
+    pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Self>, String> {
+        let mut postgres = Vec::new();
+        let mut mariadb = false;
+        loop {
+            let Some(arg) = args.next() else { return Err("no `--` and command".into()) };
+            match arg.to_str() {
+                Some("--postgres") => match args.next() {
+                    Some(dir) if dir == "newest" => postgres.push(None),
+                    Some(dir) if dir != "--" => postgres.push(Some(dir.into())),
+                    _ => return Err("--postgres without a folder".into()),
+                },
+                Some("--mariadb") => mariadb = true,
+                Some("--help" | "-h") => return Ok(None),
+                Some("--") => break,
+                _ => return Err(format!("unknown argument {}", arg.display())),
+            }
+        }
+        let program = args.next().ok_or("no command behind `--`")?;
+        Ok(Some(Self { postgres, mariadb, program, args: args.collect() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Option<Options>, String> {
+        Options::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn everything() {
+        let options = parse("--postgres /pg/bin --mariadb --postgres newest -- cargo test --mariadb").unwrap().unwrap();
+        assert_eq!(options.postgres, [Some(PathBuf::from("/pg/bin")), None]);
+        assert!(options.mariadb);
+        assert_eq!(options.program, "cargo");
+        assert_eq!(options.args, ["test", "--mariadb"]);
+    }
+
+    #[test]
+    fn help() {
+        assert_eq!(parse("--mariadb --help"), Ok(None));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for line in ["", "--mariadb", "--mariadb --", "--postgres -- true", "cargo test", "--mysql -- true"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::supervisor::Supervised;
+
+const START_LIMIT: Duration = Duration::from_mins(1);
+/// Between choosing a free port and the server's taking it, somebody else may take it.
+const ATTEMPTS: u32 = 3;
+
+/// What is common to the kinds of servers.
+pub(crate) struct Recipe<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    pub(crate) scheme: &'static str,
+    pub(crate) user: &'static str,
+    pub(crate) database: &'static str,
+    /// Becomes the server; gets the program, the port and the folder as arguments.
+    pub(crate) script: &'static str,
+    pub(crate) program: &'a Path,
+    /// What the file `secret` in the folder says, given the password.
+    pub(crate) secret: fn(&str) -> String,
+    /// Whether the server takes connections by now and, if so, speaks TLS.
+    pub(crate) answers: fn(&Path, u16) -> Option<bool>,
+}
+
+/// A running throwaway server. It stops, and its folder goes, when this value does.
+pub struct Server {
+    name: &'static str,
+    version: String,
+    scheme: &'static str,
+    user: &'static str,
+    database: &'static str,
+    port: u16,
+    password: String,
+    ca: Option<String>,
+    process: Supervised,
+}
+
+impl Server {
+    pub(crate) fn start(recipe: &Recipe<'_>) -> Result<Self, Error> {
+        let mut attempt = 1;
+        loop {
+            let port = free_port().map_err(Error::io("find a free port on 127.0.0.1"))?;
+            let result = Self::start_on(recipe, port);
+            let taken = || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err();
+            match result {
+                Err(Error::Ended { .. }) if attempt < ATTEMPTS && taken() => attempt += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn start_on(recipe: &Recipe<'_>, port: u16) -> Result<Self, Error> {
+        let name = recipe.name;
+        let password = random_password().map_err(Error::io("read /dev/urandom"))?;
+        let program = recipe.program.to_string_lossy();
+        let prefix = format!("dzconn-{}-", name.to_lowercase());
+        let mut process = Supervised::new(&prefix, recipe.script, &[&program, &port.to_string()])?;
+        process.write("secret", &(recipe.secret)(&password))?;
+        process.go()?;
+        let Recipe { version, scheme, user, database, .. } = recipe;
+        let (version, scheme, user, database) = (version.clone(), *scheme, *user, *database);
+        let mut server = Self { name, version, scheme, user, database, port, password, ca: None, process };
+        if server.wait_until(recipe.answers)? {
+            let ca = fs::read_to_string(server.folder().join("tls/ca.pem"));
+            server.ca = Some(ca.map_err(Error::io("read ca.pem"))?);
+        }
+        fs::remove_file(server.folder().join("secret")).map_err(Error::io("remove the password file"))?;
+        Ok(server)
+    }
+
+    fn wait_until(&mut self, answers: fn(&Path, u16) -> Option<bool>) -> Result<bool, Error> {
+        let started = Instant::now();
+        loop {
+            if self.process.has_ended() {
+                return Err(Error::Ended { server: self.name, log: self.process.log() });
+            }
+            if let Some(tls) = answers(self.folder(), self.port) {
+                return Ok(tls);
+            }
+            if started.elapsed() > START_LIMIT {
+                let folder = self.folder().to_path_buf();
+                return Err(Error::Slow { server: self.name, folder, waited: START_LIMIT, log: self.process.log() });
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The product: `PostgreSQL` or `MariaDB`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The server's version, such as `15.18`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The superuser's name.
+    pub fn user(&self) -> &'static str {
+        self.user
+    }
+
+    /// The superuser's password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The URL of the administrative database with the superuser's credentials, such as
+    /// `postgresql://postgres:...@127.0.0.1:38211/postgres`.
+    pub fn url(&self) -> String {
+        let Self { scheme, user, password, port, database, .. } = self;
+        format!("{scheme}://{user}:{password}@127.0.0.1:{port}/{database}")
+    }
+
+    /// The authority that signed the server's certificate, which is for 127.0.0.1 and localhost. `None`: the server
+    /// speaks plain text only, since the `openssl` command is not installed or the server was built without TLS.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca.as_deref()
+    }
+
+    /// The server's own folder. Goes with the server.
+    pub fn folder(&self) -> &Path {
+        self.process.folder()
+    }
+
+    /// The server's log.
+    pub fn log_file(&self) -> PathBuf {
+        self.process.log_file()
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, version, port, .. } = self;
+        f.debug_struct("Server")
+            .field("name", name)
+            .field("version", version)
+            .field("port", port)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Such as `PostgreSQL 15.18 on 127.0.0.1:38211`.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} on 127.0.0.1:{}", self.name, self.version, self.port)
+    }
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// 128 bits in hexadecimal: nothing in it needs quoting anywhere.
+fn random_password() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
+}

@@ -1,0 +1,7 @@
+//! The servers themselves, and what is left of them.
+
+#![cfg(test)]
+
+mod left;
+mod library;
+mod with_servers;
