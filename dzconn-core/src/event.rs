@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{
-    Asset, AssetRecord, Consumer, DomainId, Listing, ListingId, Location, ProjectId, Subscription, SubscriptionId,
-};
+use crate::model::{AssetRecord, DomainId, ListingId, ProjectId, Subscription, SubscriptionId};
 use crate::{Error, ErrorKind, Result, Step};
 
 /// How a subscription ends.
@@ -79,15 +77,7 @@ impl SubscriptionEvent {
 
     /// This event's subscription for an asset that tracking has.
     pub(crate) fn tracked(&self, row: AssetRecord) -> Subscription {
-        Subscription {
-            domain: row.domain,
-            consumer: Consumer { project: row.project, environment: row.environment, owner: row.owner },
-            asset: Asset { id: row.asset, revision: row.revision, asset_type: row.asset_type },
-            listing: Listing { id: row.listing, name: row.listing_name, revision: row.listing_revision },
-            location: Location { connection: row.connection, path: row.path, owner: row.producer },
-            subscription: self.subscription.clone(),
-            event: self.id.clone(),
-        }
+        Subscription { subscription: self.subscription.clone(), event: self.id.clone(), ..row.into() }
     }
 }
 

@@ -54,7 +54,7 @@ pub trait Portal: Debug + Send + Sync {
     /// Whether the project has, now, an approved subscription to the listing, under any subscription id.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the subscription is limited by row or column filters: nothing
+    /// [`ErrorKind::Refused`] if the subscription is limited by row or column filters: nothing
     /// may be granted then. Retryable kinds when the portal cannot be asked.
     async fn wanted(&self, question: &Question) -> Result<Wanted>;
 

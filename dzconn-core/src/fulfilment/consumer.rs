@@ -30,6 +30,8 @@ impl Consumer {
     ) -> Result<Consumed> {
         let mut driver = Driver::new(subscription, &*self.tracking, &self.settings, deadline);
         driver.copies = Some(&*self.copies);
+        // The producer's part has.
+        driver.touched = true;
         let task = ConsumerTask { subscription: subscription.clone(), delivery };
         let mut run = ConsumerRun::new(Arc::new(task));
         let mut answer = Answer::Begin;

@@ -11,7 +11,7 @@ use crate::model::{AssetId, Source, SourceKey, Subscription, TableName, UserName
 use crate::portal::{Question, Wanted};
 use crate::store::{Query, Record, WriteOutcome};
 use crate::workflow::{Answer, Effect, Failure};
-use crate::{CredentialStore, Deadline, Error, ErrorKind, Portal, Result, Step, TrackingStore};
+use crate::{Changed, CredentialStore, Deadline, Error, ErrorKind, Portal, Result, Step, TrackingStore};
 
 /// How many findings about a new user are worth telling.
 const EXCESS: usize = 8;
@@ -40,6 +40,8 @@ pub(crate) struct Driver<'a> {
     retries: u32,
     error: Option<Error>,
     new_user: bool,
+    /// Whether anything may have been written.
+    pub(crate) touched: bool,
     pub(crate) excess: Vec<String>,
 }
 
@@ -61,12 +63,14 @@ impl<'a> Driver<'a> {
             retries: 0,
             error: None,
             new_user: false,
+            touched: false,
             excess: Vec::new(),
         }
     }
 
     /// Does what the run asks for. An error ends the run where it stands; a session that it had is dropped, and the lock with it.
     pub(crate) async fn perform(&mut self, effect: &Effect) -> Result<Answer> {
+        self.touched |= effect.writes();
         loop {
             let result = self.deadline.run("the run", self.once(effect)).await;
             let error = match result {
@@ -92,7 +96,7 @@ impl<'a> Driver<'a> {
             self.retries += 1;
             let final_kind = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::LockTimeout);
             if final_kind || self.retries > self.settings.retries || self.deadline.remaining().is_zero() {
-                return Err(error);
+                return Err(if self.touched { error } else { error.changed(Changed::Nothing) });
             }
             pause(self.settings.backoff.saturating_mul(2_u32.saturating_pow(self.retries - 1))).await;
             if ends_session {
@@ -277,7 +281,7 @@ async fn pause(bound: Duration) {
     tokio::time::sleep(bound.mul_f64(part)).await;
 }
 
-fn step(effect: &Effect) -> Step {
+pub(crate) fn step(effect: &Effect) -> Step {
     match effect {
         Effect::Lock | Effect::Unlock => Step::Lock,
         Effect::Ask => Step::Ask,

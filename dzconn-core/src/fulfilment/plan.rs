@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::driver::{find, question};
+use super::driver::{find, question, step};
 use super::fresh::System;
 use super::{Fulfilment, Order, Parts};
 use crate::engine::{Action, Created, EngineConnector, Login, Reads, SourceEngine};
@@ -12,7 +12,7 @@ use crate::model::{SecretId, SecretName, Source, Subscription};
 use crate::portal::Wanted;
 use crate::store::{Change, Key, NewSecret, SecretVersion, Slot, Stored, StoredSecret, Write, WriteOutcome};
 use crate::workflow::{Answer, ConsumerRun, ConsumerTask, Did, Effect, Next, ProducerRun};
-use crate::{CredentialStore, Deadline, Error, ErrorKind, Result};
+use crate::{Changed, CredentialStore, Deadline, Error, ErrorKind, Result};
 
 /// Steps that a grant or revoke would take, in order. It holds no secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,7 @@ impl Fulfilment {
             let result = deadline.run("the plan", self.sketch(&mut sketch, &order, &source, deadline)).await;
             result.map_err(|error| {
                 error
+                    .changed(Changed::Nothing)
                     .on_asset(&order.subscription.location.path)
                     .for_environment(&order.subscription.consumer.environment)
                     .on_source(&source)
@@ -73,7 +74,9 @@ impl Fulfilment {
         let mut answer = Answer::Begin;
         let end = loop {
             match run.next(answer, &mut System) {
-                Next::Do(effect) => answer = look.answer(sketch, &effect).await?,
+                Next::Do(effect) => {
+                    answer = look.answer(sketch, &effect).await.map_err(|error| error.at(step(&effect)))?
+                }
                 Next::End(end) => break end,
             }
         };
@@ -97,7 +100,9 @@ impl Fulfilment {
         let mut answer = Answer::Begin;
         loop {
             match run.next(answer, &mut System) {
-                Next::Do(effect) => answer = look.answer(sketch, &effect).await?,
+                Next::Do(effect) => {
+                    answer = look.answer(sketch, &effect).await.map_err(|error| error.at(step(&effect)))?
+                }
                 Next::End(_) => return Ok(()),
             }
         }

@@ -87,7 +87,8 @@ impl Portal for MemoryPortal {
 
     async fn subscriptions(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>> {
         let state = self.state();
-        let meant = state.environments.iter().filter(|s| s.consumer.project == event.project && s.listing.id == event.listing);
+        let meant =
+            state.environments.iter().filter(|s| s.consumer.project == event.project && s.listing.id == event.listing);
         Ok(meant.map(|subscription| Lookup::Ours(Box::new(subscription.clone()))).collect())
     }
 

@@ -288,7 +288,10 @@ struct MemorySession {
 
 impl fmt::Debug for MemorySession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemorySession").field("session", &self.session.0).field("held", &self.held).finish_non_exhaustive()
+        f.debug_struct("MemorySession")
+            .field("session", &self.session.0)
+            .field("held", &self.held)
+            .finish_non_exhaustive()
     }
 }
 

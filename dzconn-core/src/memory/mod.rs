@@ -8,6 +8,6 @@ mod tracking;
 pub use catalog::{MemoryCatalog, MemoryPortal};
 pub use credentials::{MemoryCredentials, MemoryVault, VaultState};
 pub use engine::{MemoryClient, MemoryDatabase, MemoryEngine, MemoryRead, MemorySessionId};
-pub use tracking::{MemoryTracking, TrackingState};
 #[cfg(feature = "sqlite")]
 pub(crate) use tracking::{Columns, KeyParts, check_shape};
+pub use tracking::{MemoryTracking, TrackingState};

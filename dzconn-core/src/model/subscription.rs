@@ -1,8 +1,8 @@
 //! One environment's part of an approved subscription.
 
 use crate::model::{
-    AccountId, AssetId, AssetPath, ConnectionId, DomainId, EnvironmentId, ListingId, Owner, ProjectId, Region,
-    SourceKey, SubscriptionId,
+    AccountId, AssetId, AssetPath, AssetRecord, ConnectionId, DomainId, EnvironmentId, ListingId, Owner, ProjectId,
+    Region, SourceKey, SubscriptionId,
 };
 
 /// Who is to read.
@@ -73,6 +73,21 @@ impl Subscription {
     #[must_use]
     pub fn key(&self) -> SourceKey {
         SourceKey { connection: self.location.connection.clone(), environment: self.consumer.environment.clone() }
+    }
+}
+
+/// What tracking has of a subscription, at the place where it was granted.
+impl From<AssetRecord> for Subscription {
+    fn from(row: AssetRecord) -> Self {
+        Self {
+            domain: row.domain,
+            consumer: Consumer { project: row.project, environment: row.environment, owner: row.owner },
+            asset: Asset { id: row.asset, revision: row.revision, asset_type: row.asset_type },
+            listing: Listing { id: row.listing, name: row.listing_name, revision: row.listing_revision },
+            location: Location { connection: row.connection, path: row.path, owner: row.producer },
+            subscription: None,
+            event: None,
+        }
     }
 }
 

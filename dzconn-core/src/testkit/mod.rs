@@ -5,8 +5,8 @@
 use std::fmt;
 use std::pin::Pin;
 
-pub mod engine;
 pub mod credentials;
+pub mod engine;
 pub mod tracking;
 
 /// A sentence of a trait's documentation.

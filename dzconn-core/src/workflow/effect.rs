@@ -72,6 +72,24 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// Whether it may change anything but the lock.
+    pub(crate) const fn writes(&self) -> bool {
+        !matches!(
+            self,
+            Self::Lock
+                | Self::Unlock
+                | Self::Ask
+                | Self::Read(_)
+                | Self::Find
+                | Self::Resolve(_)
+                | Self::ReadSecret(_)
+                | Self::LogIn(..)
+                | Self::Reads(..)
+                | Self::ReadCopy(_)
+                | Self::ReadShared(_)
+        )
+    }
+
     /// Whether it happens in the admin's session on the source.
     pub(crate) const fn needs_session(&self) -> bool {
         matches!(

@@ -1,8 +1,6 @@
 //! Who is to read what, out of the command line, the directory and tracking.
 
-use dzconn_core::model::{
-    Asset, AssetId, AssetPath, AssetRecord, Consumer, EnvironmentId, Listing, Location, Subscription,
-};
+use dzconn_core::model::{AssetId, AssetPath, EnvironmentId, Subscription};
 use dzconn_core::store::Query;
 use dzconn_core::{Changed, Error, ErrorKind, Result, Step, TrackingStore};
 use sha2::{Digest as _, Sha256};
@@ -62,25 +60,13 @@ pub(crate) async fn to_revoke(
     }
     match found.len() {
         0 => to_grant(directory, args, source),
-        1 => Ok(Target::Ours(Box::new(tracked(found.swap_remove(0))))),
+        1 => Ok(Target::Ours(Box::new(found.swap_remove(0).into()))),
         _ => {
             let places: Vec<_> =
                 found.iter().map(|row| format!("{} at {}", row.asset, directory.name_of(&row.connection))).collect();
             Err(invalid(format!("{text:?} may be any of the assets {}", places.join(", ")))
                 .advise("name the asset by its id, or the source with --source"))
         }
-    }
-}
-
-fn tracked(row: AssetRecord) -> Subscription {
-    Subscription {
-        domain: row.domain,
-        consumer: Consumer { project: row.project, environment: row.environment, owner: row.owner },
-        asset: Asset { id: row.asset, revision: row.revision, asset_type: row.asset_type },
-        listing: Listing { id: row.listing, name: row.listing_name, revision: row.listing_revision },
-        location: Location { connection: row.connection, path: row.path, owner: row.producer },
-        subscription: None,
-        event: None,
     }
 }
 

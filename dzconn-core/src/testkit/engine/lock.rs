@@ -156,8 +156,10 @@ pub(super) async fn dropped_waiter_never_gets_it(lab: &mut Lab<'_>) -> Outcome {
     LOCK.unless(early.is_err(), || format!("while another session holds it, lock answered {early:?}"))?;
     drop(waiter);
     unlock(one.as_mut()).await?;
-    DROPPED
-        .answer("lock, after a waiter was dropped and the holder unlocked,", next.lock(&key, LOCK_PATIENCE, HOLD).await)?;
+    DROPPED.answer(
+        "lock, after a waiter was dropped and the holder unlocked,",
+        next.lock(&key, LOCK_PATIENCE, HOLD).await,
+    )?;
     must_time_out(LOCK, one.as_mut(), &key).await
 }
 

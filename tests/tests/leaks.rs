@@ -1,0 +1,119 @@
+//! Everything that a full run says at TRACE, drivers included, and every `Debug` of what it hands out, is searched for every
+//! password that there was.
+
+// A test may panic: that is how it fails.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use dzconn_core::Secret;
+use dzconn_core::model::{AdminLogin, Source};
+use dzconn_core::portal::Wanted;
+use dzconn_tests::engine::{Admin, Fixture, harness};
+use dzconn_tests::world::World;
+use libtest_mimic::Trial;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// All that was said.
+#[derive(Clone, Default)]
+struct Ear(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Ear {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Ear {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Ear {
+    fn heard(&self, text: &str) -> bool {
+        self.0.lock().unwrap().windows(text.len()).any(|window| window == text.as_bytes())
+    }
+}
+
+fn main() -> ExitCode {
+    let ear = Ear::default();
+    let hears = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(ear.clone());
+    tracing::subscriber::set_global_default(hears.finish()).expect("nobody else listens");
+    let names = Admin::ALL.map(|admin| format!("{}::no_password_is_said", admin.name()));
+    harness::run("leaks", &names, |runtime, server| {
+        let trial = |admin: Admin| {
+            let (runtime, server, ear) = (runtime.clone(), server.clone(), ear.clone());
+            Trial::test(format!("leaks::{}::{}::no_password_is_said", server.name(), admin.name()), move || {
+                runtime.block_on(async {
+                    let fixture = server.fixture(admin).await.map_err(|error| error.to_string())?;
+                    let checked = no_password_is_said(&*fixture, &ear).await;
+                    harness::finish(checked, fixture.end().await)
+                })
+            })
+        };
+        Admin::ALL.map(trial).into()
+    })
+}
+
+async fn no_password_is_said(fixture: &dyn Fixture, ear: &Ear) -> Result<(), String> {
+    let source = fixture.source();
+    let mut said = ear.clone();
+    let mut passwords = vec![source.admin.password.clone()];
+    let tables = ["employees", "offices"].map(|name| fixture.table(name));
+    for table in &tables {
+        fixture.create_table(table).await.unwrap();
+    }
+    let world = World::new(source.clone()).await.unwrap();
+    write!(said, "{source:?} {world:?} {:?}", fixture.connector()).unwrap();
+
+    for table in &tables {
+        let plan = world.fulfilment.plan(&world.subscription(table).unwrap(), Wanted::Grant).await;
+        let granted = world.grant(table).await.unwrap();
+        write!(said, "{plan:?} {granted:?}").unwrap();
+        passwords.push(granted.credentials.password.clone());
+
+        // A password that has to be set again, and one that the source refuses.
+        let set = Secret::new(format!("Set-by-hand_{:032x}", rand::random::<u128>()));
+        passwords.push(set.clone());
+        let other = dzconn_core::model::Credentials { password: set, ..granted.credentials };
+        let deadline = dzconn_core::Deadline::within(std::time::Duration::from_secs(20));
+        let mut session = fixture.connector().connect(&source, deadline).await.unwrap();
+        let result = session.set_password(&other).await;
+        write!(said, "{session:?} {result:?}").unwrap();
+        session.close().await.unwrap();
+        write!(said, "{:?}", world.grant(table).await).unwrap();
+        write!(said, "{:?}", fixture.connector().log_in(&source, &other, Some(table), deadline).await).unwrap();
+    }
+
+    // Failures of every step that carries one.
+    let wrong = Secret::new(format!("Wrong-password_{:032x}", rand::random::<u128>()));
+    passwords.push(wrong.clone());
+    let admin = AdminLogin { password: wrong, ..source.admin.clone() };
+    let elsewhere = World::new(Source { admin, ..source.clone() }).await.unwrap();
+    let error = elsewhere.grant(&tables[0]).await.unwrap_err();
+    write!(said, "{error} {error:?} {:?}", std::error::Error::source(&error)).unwrap();
+    let missing = world.grant(&fixture.table("nowhere")).await.unwrap_err();
+    write!(said, "{missing} {missing:?}").unwrap();
+    for table in &tables {
+        write!(said, "{:?}", world.revoke(table).await).unwrap();
+    }
+
+    // That there was something to hear, and that the search would find it.
+    if !ear.heard("set password") || !ear.heard(source.admin.user.as_str()) {
+        return Err("the log holds nothing of the run".into());
+    }
+    match passwords.iter().position(|password| ear.heard(password.expose())) {
+        Some(which) => Err(format!("password {which} of {} was said", passwords.len())),
+        None => Ok(()),
+    }
+}
