@@ -78,6 +78,7 @@ pub mod event;
 pub mod fulfilment;
 pub mod memory;
 pub mod model;
+mod outcome;
 pub mod password;
 pub mod portal;
 mod secret;

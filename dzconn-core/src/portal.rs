@@ -3,24 +3,13 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use crate::event::SubscriptionEvent;
 use crate::model::{AssetId, DomainId, EnvironmentId, ListingId, ProjectId, Subscription};
-use crate::workflow::Outcome;
+use crate::outcome::Outcome;
 use crate::{Error, ErrorKind, Result};
 
-/// What is to be the case for one asset and one environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Wanted {
-    /// Access is approved now.
-    Grant,
-    /// The subscription has ended, but access that is there stays.
-    Retain,
-    /// There is no approved subscription.
-    Revoke,
-}
+pub use crate::model::Wanted;
 
 /// What the portal is asked, under the source's lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -21,5 +21,5 @@ pub use records::{
     Publication, RetiredGeneration, SourceRecord, WantedRecord,
 };
 pub use source::{AdminLogin, CaBundle, Source, SourceEndpoint, Target, Tls};
-pub use subscription::{Asset, Consumer, Listing, Location, Subscription};
+pub use subscription::{Asset, Consumer, Listing, Location, Subscription, Wanted};
 pub use user::{UserName, UserNaming};

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::model::{
     AccountId, AssetId, AssetPath, ConnectionId, DomainId, EnvironmentId, GenerationId, ListingId, ProjectId, Region,
-    SecretId, SecretName, SourceKey, TableName, UserName,
+    SecretId, SecretName, SourceKey, TableName, UserName, Wanted,
 };
-use crate::portal::Wanted;
 
 /// How many asset paths the source record lists itself. Beyond it the list is marked incomplete, so that the cost of a
 /// grant does not grow with the number of assets; each asset's own item is authoritative.

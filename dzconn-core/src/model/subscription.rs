@@ -1,9 +1,23 @@
 //! One environment's part of an approved subscription.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{
     AccountId, AssetId, AssetPath, AssetRecord, ConnectionId, DomainId, EnvironmentId, ListingId, Owner, ProjectId,
     Region, SourceKey, SubscriptionId,
 };
+
+/// What is to be the case for one asset and one environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// Access is approved now.
+    Grant,
+    /// The subscription has ended, but access that is there stays.
+    Retain,
+    /// There is no approved subscription.
+    Revoke,
+}
 
 /// Who is to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,9 +2,8 @@
 
 use crate::engine::{Created, Login, Reads};
 use crate::model::{
-    AssetPath, Credentials, GenerationId, Principal, SecretId, SecretName, TableName, UserName, Version,
+    AssetPath, Credentials, GenerationId, Principal, SecretId, SecretName, TableName, UserName, Version, Wanted,
 };
-use crate::portal::Wanted;
 use crate::store::{Key, NewSecret, SecretVersion, Slot, Stored, Transaction, WriteOutcome};
 use crate::{ErrorKind, Secret, Timestamp};
 

@@ -24,10 +24,6 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn options(&self) -> PgConnectOptions {
-        self.options.clone()
-    }
-
     pub(crate) fn parse(url: &str) -> Self {
         let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
         let (_, login) = url.split_once("://").expect("a scheme");

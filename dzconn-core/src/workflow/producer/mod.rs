@@ -9,9 +9,8 @@ use crate::ErrorKind;
 use crate::engine::{Created, Reads};
 use crate::model::{
     Credentials, Generation, GenerationId, OpenState, Phase, Principal, SecretId, SecretName, SourceEndpoint,
-    SourceRecord, Subscription, TableName, UserName,
+    SourceRecord, Subscription, TableName, UserName, Wanted,
 };
-use crate::portal::Wanted;
 use crate::store::{Expect, Key, StoredSecret, WriteOutcome};
 use crate::workflow::effect::{Answer, Effect, Failure, Fresh, Next};
 use crate::workflow::transition::{Move, View, apply, entry_of, source_of, transaction};

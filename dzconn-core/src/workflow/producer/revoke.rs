@@ -1,8 +1,7 @@
 //! The steps of a revoke, and of what else ends or keeps access.
 
 use super::{At, Course, Did, OUT_OF_STEP, ProducerRun, Step};
-use crate::model::Phase;
-use crate::portal::Wanted;
+use crate::model::{Phase, Wanted};
 use crate::workflow::effect::{Effect, Fresh};
 use crate::workflow::transition::Move;
 
