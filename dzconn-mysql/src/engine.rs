@@ -188,9 +188,13 @@ impl Session {
 
     async fn grant_one(&mut self, user: &UserName, table: &TableName) -> Result<()> {
         let account = Account::new(user)?;
+        let what = format!("SELECT on {} was not granted to {account}", sql::quoted(table));
+        if !sql::can_exist(table) {
+            let what = format!("{what}: no server has tables of such a name");
+            return Err(Error::new(ErrorKind::TableNotFound, what).on_asset(table));
+        }
         let own_select = look::own_select(account, table, self.facts.folds);
         let answers = self.change([sql::grant(account, table), own_select]).await?;
-        let what = format!("SELECT on {} was not granted to {account}", sql::quoted(table));
         match answers.refused {
             None if !answers.rows(1).is_empty() => Ok(()),
             None => Err(Error::new(ErrorKind::NoGrantOption, format!("{what}, though the server said so"))),
@@ -200,20 +204,34 @@ impl Session {
                 number::NO_SUCH_USER | number::NO_SUCH_USER_TO_GRANT => {
                     refusal.into_error(&format!("{what}: no such user"))
                 }
-                _ if refusal.is_denied() => {
-                    let needs = sql::admin_needs(table, &self.admin);
-                    refusal
-                        .into_error_of(ErrorKind::NoGrantOption, &what)
-                        .advise(format!("have somebody run who may: {needs}"))
-                }
+                _ if refusal.is_denied() => self.may_not_grant(refusal, table, &what).await,
                 _ => refusal.into_error(&what),
             }),
         }
         .map_err(|error| error.on_asset(table))
     }
 
+    /// To an admin without any privilege on a table, the server does not say whether there is one.
+    async fn may_not_grant(&mut self, refusal: Refusal, table: &TableName, what: &str) -> Error {
+        let needs = sql::admin_needs(table, &self.admin);
+        match self.look([look::table(table)]).await {
+            Ok(answers) if answers.refused.is_none() && answers.rows(0).is_empty() => {
+                let advice = format!("check that the table exists; if it does, have somebody run who may: {needs}");
+                let what = format!("{what}, and the admin sees no such table");
+                refusal.into_error_of(ErrorKind::TableNotFound, &what).advise(advice)
+            }
+            _ => {
+                let advice = format!("have somebody run who may: {needs}");
+                refusal.into_error_of(ErrorKind::NoGrantOption, what).advise(advice)
+            }
+        }
+    }
+
     async fn revoke_one(&mut self, user: &UserName, table: &TableName) -> Result<()> {
         let account = Account::new(user)?;
+        if !sql::can_exist(table) {
+            return Ok(());
+        }
         let own_select = look::own_select(account, table, self.facts.folds);
         let answers = self.change([sql::revoke(account, table), own_select.clone()]).await?;
         let what = format!("SELECT on {} was not taken from {account}", sql::quoted(table));
@@ -229,8 +247,6 @@ impl Session {
                         | number::NO_SUCH_GRANT
                         | number::NO_SUCH_USER
                         | number::NOTHING_TO_REVOKE
-                        | number::NO_SUCH_TABLE
-                        | number::NO_SUCH_DATABASE
                 );
                 let look = self.look([own_select]).await?;
                 let nothing_is_left = look.rows(0).is_empty();

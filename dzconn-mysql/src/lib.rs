@@ -78,7 +78,7 @@
 //! ```
 //!
 //! In a grant on a whole database `_` and `%` are wildcards: write `` `sa\_les`.* ``. On RDS, `EXECUTE` on `mysql.rds_kill`
-//! stands in for CONNECTION\_ADMIN, and the master user has all of this.
+//! stands in for CONNECTION\_ADMIN; the master user has that and the rest.
 //!
 //! What this admin cannot do, and what an admin with less meets:
 //!
@@ -86,6 +86,7 @@
 //! | --- | --- |
 //! | CREATE USER | [`AdminDenied`](ErrorKind::AdminDenied) when a user is made, given a password or dropped |
 //! | the grant option on a table | [`NoGrantOption`](ErrorKind::NoGrantOption); the advice is the statement to run |
+//! | any privilege on a table | [`TableNotFound`](ErrorKind::TableNotFound): the server does not tell it from one that is missing |
 //! | PROCESS | the last revoke ends with [`SessionsRemain`](ErrorKind::SessionsRemain): whether there are sessions cannot be told (`SHOW PROCESSLIST` shows only one's own, without an error). The user is locked and has no privilege left; the next call goes on from there |
 //! | CONNECTION\_ADMIN | the same where the user has sessions |
 //! | SELECT on `mysql.*` | [`Reads::CannotTell`](dzconn_core::engine::Reads::CannotTell); granting and revoking work, and count as done when the server says so |

@@ -102,6 +102,9 @@ fn unreadable(refusal: Refusal) -> Error {
 /// See [`SourceEngine::reads`](dzconn_core::SourceEngine::reads).
 pub(crate) async fn reads(wire: &mut Wire, facts: &Facts, user: &UserName, table: &TableName) -> Result<Reads> {
     let account = Account::new(user)?;
+    if !sql::can_exist(table) {
+        return Ok(Reads::No);
+    }
     let mut holders = Holders::new(account, facts);
     let mut ways = Vec::new();
     let mut first = true;

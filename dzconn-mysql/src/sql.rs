@@ -196,6 +196,14 @@ impl Piece for &TableName {
     }
 }
 
+/// Whether a server can have a table of this name ("Schema Object Names"): 64 characters, none beyond U+FFFF, no space at the
+/// end. The grant tables cannot even be asked for some others, since their columns cannot be compared with them (1267).
+pub(crate) fn can_exist(table: &TableName) -> bool {
+    let legal =
+        |name: &&str| name.chars().count() <= 64 && name.chars().all(|c| c <= '\u{ffff}') && !name.ends_with(' ');
+    [table.database(), table.name()].iter().all(legal)
+}
+
 /// Names as people must write them.
 pub(crate) fn quoted(table: &TableName) -> String {
     spell_table(table.database(), table.name())

@@ -1,8 +1,9 @@
 //! What holds on PostgreSQL in particular, on live servers; what holds on every engine is in dzconn-core's testkit.
 //!
 //! `DZCONN_TEST_POSTGRES_URLS` names superuser logins on throwaway servers, separated by spaces:
-//! `postgresql://user:password@host:port/database`, with `?sslrootcert=/path/of/ca.pem` where the server has TLS and a
-//! certificate for the host. Without it, the tests are listed as ignored.
+//! `postgresql://user:password@host:port/database`. `DZCONN_TEST_POSTGRES_TLS_URLS` repeats those that have TLS and a
+//! certificate for the host, signed by the authority whose file `DZCONN_TEST_POSTGRES_CA` names. What has no server is listed
+//! as ignored.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -120,7 +120,8 @@ pub enum Tls {
     Disable,
     /// Encrypted, whoever the server is.
     Require,
-    /// Encrypted, and the certificate is signed by this bundle (or by the system's, if `None`).
+    /// Encrypted, and the certificate is signed by an authority of this bundle, or by a public one. Some drivers trust public
+    /// authorities beside a bundle, so that this says little about who the server is: prefer [`Tls::VerifyFull`].
     VerifyCa(Option<CaBundle>),
     /// Encrypted, and the certificate is signed and names the host.
     VerifyFull(Option<CaBundle>),

@@ -197,7 +197,13 @@ async fn grant_needs_a_user_and_a_table(lab: &mut Lab) {
     let mut session = lab.session().await;
     assert_eq!(session.grant(&user.user, &missing, &[]).await.unwrap_err().kind(), ErrorKind::TableNotFound);
     assert_eq!(session.grant(&user.user, &long, &[]).await.unwrap_err().kind(), ErrorKind::TableNotFound);
-    session.revoke(&user.user, &[missing]).await.unwrap();
+    let beyond = dzconn_core::model::TableName::in_database(table.database(), "t\u{1f600}").unwrap();
+    assert_eq!(session.grant(&user.user, &beyond, &[]).await.unwrap_err().kind(), ErrorKind::TableNotFound);
+    assert_eq!(session.reads(&user.user, &beyond).await.unwrap(), Reads::No);
+    assert_eq!(lab.login(&user, Some(&beyond)).await, Login::In(Some(Reads::No)));
+    let path = dzconn_core::model::AssetPath::new(beyond.joined()).unwrap();
+    assert_eq!(session.resolve(&path).await.unwrap_err().kind(), ErrorKind::TableNotFound);
+    session.revoke(&user.user, &[missing, beyond, long]).await.unwrap();
     let error = session.grant(&nobody.user, &table, &[]).await.unwrap_err();
     assert!(error.detail().contains("no such user"), "{error:?}");
     assert!(lab.accounts(nobody.user.as_str()).await.is_empty(), "GRANT made the user");

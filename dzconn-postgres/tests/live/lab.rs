@@ -27,10 +27,12 @@ impl Server {
     pub(crate) fn parse(url: &str) -> Self {
         let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
         let (_, login) = url.split_once("://").expect("a scheme");
-        let (login, place) = login.rsplit_once('@').expect("user and password");
+        let (login, _) = login.rsplit_once('@').expect("user and password");
         let (_, password) = login.split_once(':').expect("a password");
-        let ca = place.split_once("sslrootcert=").map(|(_, path)| path.split('&').next().unwrap_or_default());
-        let ca = ca.map(|path| CaBundle::from_pem(std::fs::read(path).expect("the CA file")).unwrap());
+        // Whoever starts the servers says which of them have TLS, and who signed their certificates.
+        let variable = |name| std::env::var(format!("DZCONN_TEST_POSTGRES_{name}")).unwrap_or_default();
+        let has_tls = variable("TLS_URLS").split_whitespace().any(|with_tls| with_tls == url);
+        let ca = has_tls.then(|| CaBundle::from_pem(std::fs::read(variable("CA")).expect("the CA file")).unwrap());
         let options = options.disable_statement_logging();
         Self {
             host: options.get_host().to_owned(),
