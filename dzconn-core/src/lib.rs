@@ -84,6 +84,7 @@ pub mod portal;
 mod secret;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod sql;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;

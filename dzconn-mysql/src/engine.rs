@@ -5,11 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dzconn_core::engine::{Created, Lock, LockKey, Reads};
 use dzconn_core::model::{AssetPath, Credentials, TableName, UserName};
+use dzconn_core::sql::Sql;
 use dzconn_core::{Deadline, Error, ErrorKind, Result, SourceEngine};
 
 use crate::error::{Refusal, number};
 use crate::privileges;
-use crate::sql::{self, Account, Flavor, Kill, Sql, look};
+use crate::sql::{self, Account, Flavor, Kill, look};
 use crate::wire::{Answers, Rows, Wire};
 
 /// How long a killed session may take to go. It looks up from its work at every row or page.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use dzconn_core::engine::{Action, LockKey};
 use dzconn_core::model::{TableName, UserName};
-use dzconn_core::{Error, ErrorKind, Result, Secret};
+use dzconn_core::sql::{Piece, Sql};
+use dzconn_core::{Error, ErrorKind, Result, Secret, sql};
 use sha1::{Digest, Sha1};
 use sqlx::AssertSqlSafe;
 
@@ -33,82 +34,9 @@ impl fmt::Display for Flavor {
     }
 }
 
-/// SQL text made of static text and of what was quoted here, so that no other `String` can slip in.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Sql {
-    text: String,
-    secret: bool,
-}
-
-impl Sql {
-    fn new(pieces: &[&dyn Piece]) -> Self {
-        let mut sql = Self::default();
-        for piece in pieces {
-            piece.write(&mut sql);
-        }
-        sql
-    }
-
-    fn list(items: impl IntoIterator<Item = Sql>, separator: &'static str) -> Self {
-        let mut list = Self::default();
-        for (i, item) in items.into_iter().enumerate() {
-            if i > 0 {
-                separator.write(&mut list);
-            }
-            item.write(&mut list);
-        }
-        list
-    }
-
-    /// Whether a password or its hash is in it, so that an error's text must not be kept: it may quote the statement.
-    pub(crate) fn is_secret(&self) -> bool {
-        self.secret
-    }
-
-    /// The one place where text is declared safe to run: a `Sql` is built from nothing but the pieces below.
-    pub(crate) fn into_driver(self) -> AssertSqlSafe<String> {
-        AssertSqlSafe(self.text)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-}
-
-impl fmt::Debug for Sql {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.secret { "[redacted]" } else { &self.text })
-    }
-}
-
-/// What SQL may be built from. `str` is a piece only where it is static.
-trait Piece {
-    fn write(&self, sql: &mut Sql);
-}
-
-macro_rules! sql {
-    ($($piece:expr),+ $(,)?) => { Sql::new(&[$(&$piece as &dyn Piece),+]) };
-}
-use sql;
-
-impl Piece for &'static str {
-    fn write(&self, sql: &mut Sql) {
-        sql.text.push_str(self);
-    }
-}
-
-impl Piece for Sql {
-    fn write(&self, sql: &mut Sql) {
-        sql.text.push_str(&self.text);
-        sql.secret |= self.secret;
-    }
-}
-
-impl Piece for u64 {
-    fn write(&self, sql: &mut Sql) {
-        sql.text.push_str(&self.to_string());
-    }
+/// The one place where text is declared safe to run: a `Sql` is built from nothing but pieces.
+pub(crate) fn into_driver(sql: Sql) -> AssertSqlSafe<String> {
+    AssertSqlSafe(sql.into_text())
 }
 
 /// An identifier ("Schema Object Names"): in backticks whatever `ANSI_QUOTES` says, a backtick doubled, nothing else special.
@@ -116,9 +44,9 @@ pub(crate) struct Name<'a>(pub(crate) &'a str);
 
 impl Piece for Name<'_> {
     fn write(&self, sql: &mut Sql) {
-        sql.text.push('`');
-        sql.text.push_str(&self.0.replace('`', "``"));
-        sql.text.push('`');
+        sql.push("`");
+        sql.push(&self.0.replace('`', "``"));
+        sql.push("`");
     }
 }
 
@@ -127,9 +55,9 @@ pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl Piece for Text<'_> {
     fn write(&self, sql: &mut Sql) {
-        sql.text.push('\'');
-        sql.text.push_str(&self.0.replace('\\', "\\\\").replace('\'', "''"));
-        sql.text.push('\'');
+        sql.push("'");
+        sql.push(&self.0.replace('\\', "\\\\").replace('\'', "''"));
+        sql.push("'");
     }
 }
 
@@ -140,7 +68,7 @@ impl Piece for Seconds {
     fn write(&self, sql: &mut Sql) {
         let millis = self.0.as_millis();
         let (seconds, millis) = (millis / 1000, millis % 1000);
-        sql.text.push_str(&[seconds.to_string(), format!("{millis:03}")].join("."));
+        sql.push(&[seconds.to_string(), format!("{millis:03}")].join("."));
     }
 }
 
@@ -184,15 +112,17 @@ impl Piece for Account<'_> {
 
 impl fmt::Display for Account<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&sql![*self].text)
+        f.write_str(sql![*self].as_str())
     }
 }
 
 /// A table's two names. At table level `_` and `%` in them are literal ("GRANT Statement"); they are wildcards only in a
 /// grant on a whole database.
-impl Piece for &TableName {
+pub(crate) struct Table<'a>(pub(crate) &'a TableName);
+
+impl Piece for Table<'_> {
     fn write(&self, sql: &mut Sql) {
-        sql!(Name(self.database()), ".", Name(self.name())).write(sql);
+        sql!(Name(self.0.database()), ".", Name(self.0.name())).write(sql);
     }
 }
 
@@ -210,15 +140,15 @@ pub(crate) fn quoted(table: &TableName) -> String {
 }
 
 pub(crate) fn spell_table(database: &str, name: &str) -> String {
-    sql![Name(database), ".", Name(name)].text
+    sql![Name(database), ".", Name(name)].into_text()
 }
 
 pub(crate) fn spell_name(name: &str) -> String {
-    sql![Name(name)].text
+    sql![Name(name)].into_text()
 }
 
 pub(crate) fn spell_account(user: &str, host: &str) -> String {
-    sql![Text(user), "@", Text(host)].text
+    sql![Text(user), "@", Text(host)].into_text()
 }
 
 /// Several statements as one text and one round trip. The server stops at the first that fails.
@@ -326,7 +256,9 @@ fn identified(flavor: Flavor, password: Option<&Secret>) -> Sql {
             sql!["IDENTIFIED VIA mysql_native_password USING ", Text(&hash)]
         }
     };
-    sql.secret = password.is_some();
+    if password.is_some() {
+        sql.mark_secret();
+    }
     sql
 }
 
@@ -356,12 +288,12 @@ pub(crate) fn disable(account: Account<'_>) -> Sql {
 }
 
 pub(crate) fn grant(account: Account<'_>, table: &TableName) -> Sql {
-    sql!["GRANT SELECT ON ", table, " TO ", account]
+    sql!["GRANT SELECT ON ", Table(table), " TO ", account]
 }
 
 /// On a table, that includes SELECT on its columns.
 pub(crate) fn revoke(account: Account<'_>, table: &TableName) -> Sql {
-    sql!["REVOKE SELECT ON ", table, " FROM ", account]
+    sql!["REVOKE SELECT ON ", Table(table), " FROM ", account]
 }
 
 /// Needs CREATE USER alone, and no grant option on anything ("REVOKE Statement").
@@ -397,7 +329,7 @@ pub(crate) fn admin_needs(table: &TableName, admin: &str) -> String {
 /// The statements of an action, in order. Checks and looks are left out; they change nothing.
 pub(crate) fn plan(action: &Action) -> Result<Vec<String>> {
     let line = |sql: Sql, words: &str| {
-        let text = one_line(&sql.text);
+        let text = one_line(sql.as_str());
         if words.is_empty() { text } else { format!("{text} -- {words}") }
     };
     let by_flavor = |statement: &dyn Fn(Flavor) -> Sql| {

@@ -15,7 +15,8 @@ use crate::connector::{connector, options};
 use crate::engine::Facts;
 use crate::error::{TABLE, kind};
 use crate::sql::look::{self, Holder};
-use crate::sql::{self, Account, Flavor, Kill, Sql};
+use crate::sql::{self, Account, Flavor, Kill};
+use dzconn_core::sql::Sql;
 
 fn user(name: &str) -> UserName {
     UserName::new(name).unwrap()
@@ -92,7 +93,7 @@ fn scan(sql: &str) -> Vec<Token> {
 
 /// The quoted parts, and the rest as one text.
 fn parts(sql: &Sql) -> (Vec<Token>, String) {
-    let (others, quoted): (Vec<_>, Vec<_>) = scan(sql.text()).into_iter().partition(|t| matches!(t, Token::Other(_)));
+    let (others, quoted): (Vec<_>, Vec<_>) = scan(sql.as_str()).into_iter().partition(|t| matches!(t, Token::Other(_)));
     let rest = others.into_iter().map(|t| if let Token::Other(c) = t { c } else { ' ' }).collect();
     (quoted, rest)
 }
@@ -171,7 +172,7 @@ fn mariadb_never_gets_a_password_in_clear_and_debug_never_shows_one() {
         for sql in
             [sql::create_user(flavor, account, Some(&password)), sql::set_password(flavor, account, Some(&password))]
         {
-            assert_eq!(sql.text().contains("hunter2"), flavor == Flavor::MySql);
+            assert_eq!(sql.as_str().contains("hunter2"), flavor == Flavor::MySql);
             assert!(sql.is_secret());
             let batch = sql::batch([sql::guard(&key()), sql]);
             assert!(batch.is_secret());
@@ -223,8 +224,8 @@ fn a_plan_shows_what_a_session_runs() {
     // The session's own, password for placeholder.
     let password = Secret::new("<password>".into());
     assert_eq!(
-        sql::create_user(Flavor::MySql, account, Some(&password)).text(),
-        sql::create_user(Flavor::MySql, account, None).text()
+        sql::create_user(Flavor::MySql, account, Some(&password)).as_str(),
+        sql::create_user(Flavor::MySql, account, None).as_str()
     );
     let tricky = Action::Revoke { user: u.clone(), tables: vec![table("a\nDROP USER root", "b")] };
     assert_eq!(lines(tricky), ["REVOKE SELECT ON `a\\nDROP USER root`.`b` FROM 'dz_u''1'@'%' -- if it has any"]);
@@ -236,7 +237,7 @@ fn a_plan_shows_what_a_session_runs() {
 fn a_sessions_statements_are_as_the_vendors_have_them() {
     let name = key().name();
     assert_eq!(
-        sql::guard(&key()).text(),
+        sql::guard(&key()).as_str(),
         format!(
             "SET @dzconn = (SELECT two.n FROM (SELECT 1 AS n UNION ALL SELECT 2) AS two \
              WHERE NOT (IS_USED_LOCK('{name}') <=> CONNECTION_ID()))"
@@ -244,9 +245,9 @@ fn a_sessions_statements_are_as_the_vendors_have_them() {
     );
     let lock = sql::lock(&key(), Duration::from_millis(250), Duration::from_millis(1500), Duration::from_secs(30));
     let mine = format!("IS_USED_LOCK('{name}') <=> CONNECTION_ID()");
-    assert!(lock.text().contains(&format!("SELECT IF({mine}, 1, GET_LOCK('{name}', 0.250))")), "{lock:?}");
+    assert!(lock.as_str().contains(&format!("SELECT IF({mine}, 1, GET_LOCK('{name}', 0.250))")), "{lock:?}");
     assert!(
-        lock.text().contains(&format!("wait_timeout = CAST(IF({mine}, 2, @@SESSION.wait_timeout) AS UNSIGNED)")),
+        lock.as_str().contains(&format!("wait_timeout = CAST(IF({mine}, 2, @@SESSION.wait_timeout) AS UNSIGNED)")),
         "{lock:?}"
     );
     let pin = sql::pin(Duration::from_secs(30));
@@ -257,10 +258,10 @@ fn a_sessions_statements_are_as_the_vendors_have_them() {
         "innodb_lock_wait_timeout = 30",
         "/*M! , SESSION max_statement_time = 30.000 */ /*!80000 , SESSION max_execution_time = 30000 */",
     ] {
-        assert!(pin.text().contains(setting), "{setting} is not in {pin:?}");
+        assert!(pin.as_str().contains(setting), "{setting} is not in {pin:?}");
     }
-    assert_eq!(sql::kill(Kill::Statement, 7).text(), "KILL 7");
-    assert_eq!(sql::kill(Kill::Rds, 7).text(), "CALL mysql.rds_kill(7)");
+    assert_eq!(sql::kill(Kill::Statement, 7).as_str(), "KILL 7");
+    assert_eq!(sql::kill(Kill::Rds, 7).as_str(), "CALL mysql.rds_kill(7)");
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use dzconn_core::model::Source;
+use dzconn_core::sql::Sql;
 use dzconn_core::{Deadline, Error, ErrorKind, Result};
 use futures_util::TryStreamExt;
 use sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlRow};
 use sqlx::{Connection, Either, Row};
 
 use crate::error::{Refusal, lost};
-use crate::sql::{Flavor, Sql, batch};
+use crate::sql::{Flavor, batch, into_driver};
 
 /// The rows of one statement, every value as text; NULL is empty.
 pub(crate) type Rows = Vec<Vec<String>>;
@@ -99,7 +100,7 @@ impl Wire {
 
     async fn perform(&mut self, statements: Vec<Sql>) -> Result<Answers> {
         let secret = statements.iter().any(Sql::is_secret);
-        let mut stream = sqlx::raw_sql(batch(statements).into_driver()).fetch_many(&mut self.connection);
+        let mut stream = sqlx::raw_sql(into_driver(batch(statements))).fetch_many(&mut self.connection);
         let mut answers = Answers { done: Vec::new(), refused: None };
         let mut rows = Rows::new();
         loop {

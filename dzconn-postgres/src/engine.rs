@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dzconn_core::engine::{Created, Lock, LockKey, Reads};
 use dzconn_core::model::{AssetPath, Credentials, TableName, UserName};
+use dzconn_core::sql::Sql;
 use dzconn_core::{Deadline, Error, ErrorKind, Result, SourceEngine};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
@@ -12,7 +13,7 @@ use tokio::time::sleep;
 
 use crate::error;
 use crate::sql::look::{self, Held, Scope};
-use crate::sql::{self, Relation, Role, Sql, Statement, Verifier};
+use crate::sql::{self, Relation, Role, Statement, Verifier};
 
 mod explain;
 
@@ -93,7 +94,7 @@ impl Session {
         self.torn = true;
         let secret = batch.is_secret();
         let answer = async {
-            let rows = sqlx::raw_sql(batch.into_driver()).fetch_all(&mut self.connection).await;
+            let rows = sqlx::raw_sql(sql::into_driver(batch)).fetch_all(&mut self.connection).await;
             rows.map_err(|cause| error::of_statement(cause, doing, secret))
         };
         let answer = Deadline::within(patience).run(doing, answer).await;

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use dzconn_core::engine::Action;
 use dzconn_core::model::{TableName, UserName};
-use dzconn_core::{Error, ErrorKind, Result, Secret};
+use dzconn_core::sql::{Piece, Sql};
+use dzconn_core::{Error, ErrorKind, Result, Secret, sql};
 
 use look::Held;
-pub(crate) use text::{Name, Sql, Text};
-use text::{Piece, sql};
+pub(crate) use text::{Name, Text, into_driver};
 
 pub(crate) mod look;
 pub(crate) mod text;

@@ -4,7 +4,10 @@
 
 use dzconn_core::model::{AssetPath, TableName};
 
-use super::{Account, Flavor, Piece, Sql, Text, sql};
+use dzconn_core::sql;
+use dzconn_core::sql::Sql;
+
+use super::{Account, Flavor, Table, Text};
 
 /// Whether it is MariaDB, how it compares table names (`lower_case_table_names`, 0: byte by byte), and who the session is.
 pub(super) fn server() -> Sql {
@@ -52,7 +55,7 @@ pub(crate) fn table(table: &TableName) -> Sql {
 ///
 /// The columns themselves are not asked for: the driver does not know every type that a server may have.
 pub(crate) fn probe(table: &TableName) -> Sql {
-    sql!["SELECT 1 FROM (SELECT * FROM ", table, " LIMIT 0) AS probe"]
+    sql!["SELECT 1 FROM (SELECT * FROM ", Table(table), " LIMIT 0) AS probe"]
 }
 
 /// A row if the account exists.

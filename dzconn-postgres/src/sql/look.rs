@@ -3,7 +3,10 @@
 //! What a role has been given is found through `pg_shdepend`, which names each object whose privileges mention the role: the
 //! cost depends on how much the role has, not on how large the database is.
 
-use super::text::{Name, Piece, Sql, Text, sql};
+use dzconn_core::sql;
+use dzconn_core::sql::{Piece, Sql};
+
+use super::text::{Name, Text};
 use super::{Object, Relation, Role};
 
 /// What a session must know of the server: version, own role, database, whether it is a replica, whether blocks can be run.
