@@ -71,6 +71,10 @@ impl<'a> Driver<'a> {
     /// Does what the run asks for. An error ends the run where it stands; a session that it had is dropped, and the lock with it.
     pub(crate) async fn perform(&mut self, effect: &Effect) -> Result<Answer> {
         self.touched |= effect.writes();
+        if *effect == Effect::Lock {
+            // The run begins, or begins again: what failed before has no bearing any more.
+            self.error = None;
+        }
         loop {
             let result = self.deadline.run("the run", self.once(effect)).await;
             let error = match result {

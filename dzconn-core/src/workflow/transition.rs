@@ -33,6 +33,18 @@ pub(crate) struct View {
     pub(crate) entry: Option<Seen<EntryRecord>>,
 }
 
+impl View {
+    /// Whether nobody else has changed anything under the lock in between. What a sweep clears, it clears without the lock.
+    pub(crate) fn agrees_under_lock(&self, other: &Self) -> bool {
+        let guarded = |view: &Self| {
+            view.source.as_ref().map(|Seen { record, .. }| {
+                (record.phase, record.generation.clone(), record.settled, record.open.clone())
+            })
+        };
+        guarded(self) == guarded(other) && self.entry == other.entry
+    }
+}
+
 /// A change of the record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Move {

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dzconn_core::memory::TrackingState;
-use dzconn_core::model::{Credentials, OpenState, Phase, SecretName, SourceRecord, TableName};
-use dzconn_core::portal::Wanted;
+use dzconn_core::model::{Credentials, OpenState, Phase, SecretName, SourceRecord, TableName, Wanted};
 use dzconn_core::store::Slot;
 use dzconn_core::workflow::Effect;
 
@@ -41,17 +40,20 @@ pub(crate) fn effect(now: &Moment<'_>, effect: &Effect, steady: bool) -> Option<
         Effect::CreateUser(credentials) | Effect::SetPassword(credentials) => {
             let stored = living.map(|living| now.vault.producers(&living.secret));
             let kept = matches!(&stored, Some(Slot::Live(secret)) if secret.credentials == **credentials);
-            (!kept || steady && phase != Some(Phase::Active)).then_some("a password is set that the living secret does not hold")
+            (!kept || steady && phase != Some(Phase::Active))
+                .then_some("a password is set that the living secret does not hold")
         }
         Effect::Grant { user, table, take_back } => {
             let recorded = open(table, OpenState::Granting) || settled(table);
             let theirs = take_back.iter().all(|table| open(table, OpenState::Revoking));
             let right = phase == Some(Phase::Active) && living.is_some_and(|living| living.user == *user);
-            (steady && (!recorded || !theirs || !right)).then_some("something is granted, or taken back, that is not recorded so")
+            (steady && (!recorded || !theirs || !right))
+                .then_some("something is granted, or taken back, that is not recorded so")
         }
         Effect::Revoke { tables, .. } => {
             let recorded = tables.iter().all(|table| open(table, OpenState::Revoking));
-            (steady && (!recorded || phase != Some(Phase::Active))).then_some("something is revoked that is not recorded so")
+            (steady && (!recorded || phase != Some(Phase::Active)))
+                .then_some("something is revoked that is not recorded so")
         }
         Effect::DropUser(_) => {
             (steady && phase != Some(Phase::Dropping)).then_some("a user is dropped that is not recorded as going")
@@ -104,7 +106,9 @@ pub(crate) fn moment(now: &Moment<'_>, foreign: bool) -> Vec<String> {
     must(copies.iter().all(|(name, _)| known_copies(record).contains(name)), "a copy");
     let generations: BTreeSet<_> = record
         .into_iter()
-        .flat_map(|record| record.retired.iter().map(|retired| retired.id).chain(record.generation.iter().map(|g| g.id)))
+        .flat_map(|record| {
+            record.retired.iter().map(|retired| retired.id).chain(record.generation.iter().map(|g| g.id))
+        })
         .collect();
     must(books.mappings.iter().all(|mapping| generations.contains(&mapping.generation)), "a mapping");
     must(books.entries.iter().all(|entry| living.is_some_and(|living| living.id == entry.generation)), "an entry");
@@ -268,7 +272,8 @@ fn serial_ends(runs: &[&Run], scenario: &Scenario) -> BTreeSet<Access> {
     let unfinished: Vec<_> = (0..runs.len()).filter(|&run| unfinished(runs[run])).collect();
     let mut ends = BTreeSet::new();
     for choice in 0..1_usize << unfinished.len() {
-        let without = |run: usize| unfinished.iter().position(|&other| other == run).is_some_and(|at| choice >> at & 1 == 1);
+        let without =
+            |run: usize| unfinished.iter().position(|&other| other == run).is_some_and(|at| choice >> at & 1 == 1);
         let present: Vec<_> = (0..runs.len()).filter(|&run| !without(run)).collect();
         for order in permutations(&present) {
             let place = |run| order.iter().position(|&other| other == run);

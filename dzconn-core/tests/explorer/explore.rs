@@ -9,11 +9,11 @@ use dzconn_core::memory::TrackingState;
 use dzconn_core::workflow::{Answer, Effect};
 
 use crate::checks::{self, Moment};
-use crate::numbered::{Map, Numbered};
+use crate::numbered::{Map, Numbered, Set};
 use crate::run::{Outcome, Part, Run};
 use crate::scenario::{Job, RUNS, Scenario};
-use crate::steps::asset_of;
 use crate::show;
+use crate::steps::{asset_of, without_world};
 use crate::world::{self, Side, Source, Vault};
 
 /// What was found.
@@ -83,10 +83,10 @@ pub(crate) struct Explorer<'s> {
     /// (run, tracking) → run
     pub(crate) begun: Map<(u32, u32), u32>,
     /// (tracking, vault, source) that were looked at, and nothing was wrong
-    pub(crate) fine: Map<(u32, u32, u32), ()>,
+    pub(crate) fine: Set<(u32, u32, u32)>,
     /// (effect, tracking, vault, source), likewise
-    pub(crate) fine_effects: Map<(u32, u32, u32, u32), ()>,
-    pub(crate) occurred: Map<u32, ()>,
+    pub(crate) fine_effects: Set<(u32, u32, u32, u32)>,
+    pub(crate) occurred: Set<u32>,
 }
 
 /// A step: where it leads, who takes it, and what is wrong with it.
@@ -111,9 +111,9 @@ pub(crate) fn explore(scenario: &Scenario) -> Report {
         performed: Map::default(),
         answered: Map::default(),
         begun: Map::default(),
-        fine: Map::default(),
-        fine_effects: Map::default(),
-        occurred: Map::default(),
+        fine: Set::default(),
+        fine_effects: Set::default(),
+        occurred: Set::default(),
     };
     let start = explorer.start();
     explorer.walk(start)
@@ -157,9 +157,8 @@ impl Explorer<'_> {
             }
         }
         if wrong.is_none() {
-            wrong = endless(states.len(), &edges, &ends).map(|stuck| {
-                (vec!["from here no end can be reached any more".to_owned()], stuck, None)
-            });
+            wrong = endless(states.len(), &edges, &ends)
+                .map(|stuck| (vec!["from here no end can be reached any more".to_owned()], stuck, None));
         }
         let wrong = wrong.map(|(what, number, last)| {
             let mut path = Vec::new();
@@ -171,13 +170,13 @@ impl Explorer<'_> {
             }
             path.reverse();
             path.extend(last.map(|(by, act)| (number, by, act)));
-            let trace = path.into_iter().map(|(from, by, act)| self.describe(&states[from as usize], by, act)).collect();
+            let trace =
+                path.into_iter().map(|(from, by, act)| self.describe(&states[from as usize], by, act)).collect();
             let State { tracking, vault, source, .. } = states[number as usize];
-            let world =
-                show::world(&self.tracking.get(tracking), &self.vault.get(vault), &self.source.get(source));
+            let world = show::world(&self.tracking.get(tracking), &self.vault.get(vault), &self.source.get(source));
             Wrong { what, trace, world }
         });
-        let effects = self.occurred.keys().map(|effect| show::name(&self.effects.get(*effect))).collect();
+        let effects = self.occurred.iter().map(|effect| show::name(&self.effects.get(*effect))).collect();
         Report { states: states.len(), steps: edges.len(), ends: ends.len(), effects, wrong }
     }
 
@@ -190,12 +189,12 @@ impl Explorer<'_> {
             run.begin(&tracking, &peace);
             while let Some(effect) = run.effect.clone() {
                 let answer = match world::side(&effect) {
-                    None => self.without_world(&effect, &run, &peace, 0),
-                    Some(Side::Tracking) => world::on_tracking(&mut tracking, &effect, &asset_of(&run), &peace.rules),
-                    Some(Side::Vault) => world::on_vault(&mut vault, &effect, &peace.rules),
-                    Some(Side::Source) => world::on_source(&mut source, &effect, &peace.rules),
+                    None => without_world(&effect, &run, &peace, 0),
+                    Some(Side::Tracking) => world::on_tracking(&mut tracking, &effect, &asset_of(&run), peace.rules),
+                    Some(Side::Vault) => world::on_vault(&mut vault, &effect, peace.rules),
+                    Some(Side::Source) => world::on_source(&mut source, &effect, peace.rules),
                 };
-                run.answer(answer, true, &peace.rules);
+                run.answer(answer, true, peace.rules);
             }
             while let Part::Foreign(foreign) = &run.part {
                 run.part = foreign.step(&run, &mut vault, &mut source);
@@ -235,7 +234,7 @@ impl Explorer<'_> {
 
     fn at_moment(&mut self, state: &State) -> Vec<String> {
         let key = (state.tracking, state.vault, state.source);
-        if self.fine.contains_key(&key) {
+        if self.fine.contains(&key) {
             return Vec::new();
         }
         let (tracking, vault, source) =
@@ -243,7 +242,7 @@ impl Explorer<'_> {
         let moment = Moment { tracking: &tracking, vault: &vault, source: &source };
         let found = checks::moment(&moment, self.scenario.jobs.iter().chain(&self.scenario.before).any(Job::foreign));
         if found.is_empty() {
-            self.fine.insert(key, ());
+            self.fine.insert(key);
         }
         found
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dzconn_core::ErrorKind;
-use dzconn_core::portal::Wanted::{Grant, Retain, Revoke};
+use dzconn_core::model::Wanted::{Grant, Retain, Revoke};
 
 use crate::scenario::{Late, Scenario};
 use crate::{holds, show};
@@ -29,7 +29,8 @@ fn holds_through_one_misfortune(before: &'static str, jobs: &'static str) {
 
 #[test]
 fn one_run() {
-    let runs = [("", "Ga"), ("Ga", "Ra"), ("Ga Gb", "Ra"), ("Ga", "Ga"), ("", "Ra"), ("Gb", "Ra"), ("Ga", "Ta"), ("", "Ta")];
+    let runs =
+        [("", "Ga"), ("Ga", "Ra"), ("Ga Gb", "Ra"), ("Ga", "Ga"), ("", "Ra"), ("Gb", "Ra"), ("Ga", "Ta"), ("", "Ta")];
     for (before, job) in runs {
         holds_through_misfortune(before, job, 2);
     }
@@ -60,6 +61,18 @@ fn a_grant_beside_a_revoke() {
 fn three_runs() {
     for (before, jobs) in [("Ga", "Ra Gb Ga"), ("Ga Gb", "Ra Rb Ga"), ("", "Ga Gb Ra")] {
         holds(&Scenario::new(before, jobs));
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: run it when the protocol changes"]
+fn three_runs_through_misfortune() {
+    for (before, jobs) in [("Ga", "Ra Gb Ga"), ("Ga Gb", "Ra Rb Ga"), ("", "Ga Gb Ra")] {
+        let scenario = || Scenario::new(before, jobs).up_to(5_000_000);
+        holds(&scenario().crashes(1));
+        holds(&scenario().crashes(1).late(Late::Creates));
+        holds(&scenario().unanswered(1));
+        holds(&scenario().lost(1));
     }
 }
 

@@ -13,8 +13,8 @@
 //! - [`steps`], [`explore`]: what can happen in a state; the walk, breadth first, so that a trace is a shortest one.
 //! - [`checks`]: what must hold at each effect, at every moment, and in the end: as if the runs had gone one after another.
 //!   From every state an end can be reached.
-//! - [`holds`]: scenarios in which all of that holds. [`limits`]: where it does not. [`guards`]: what breaks when one rule is left out, which shows that
-//!   the checks can fail, and what each rule is for.
+//! - [`holds`]: scenarios in which all of that holds. [`limits`]: where it does not. [`guards`]: what breaks when one rule is
+//!   left out, which shows that the checks can fail, and what each rule is for.
 //!
 //! `cargo test -p dzconn-core --test explorer -- --nocapture` shows how many states each scenario has. Change the protocol
 //! only together with this.
@@ -49,13 +49,19 @@ fn holds(scenario: &Scenario) -> Report {
     report
 }
 
-/// Something goes wrong in this scenario, and this is (a part of) what is found first.
+/// Something goes wrong in this scenario, and what is found first says this.
 fn breaks(scenario: &Scenario, expected: &str) {
     let report = explore::explore(scenario);
     let Some(wrong) = report.wrong else {
-        panic!("{}: nothing is found in {} states, although a rule is left out", scenario.name, report.states);
+        panic!("{}: expected to find {expected:?}, found nothing in {} states", scenario.name, report.states);
     };
-    println!("{:75} {:7} states  {} steps to: {}", scenario.name, report.states, wrong.trace.len(), wrong.what.join("; "));
+    println!(
+        "{:75} {:7} states  {} steps to: {}",
+        scenario.name,
+        report.states,
+        wrong.trace.len(),
+        wrong.what.join("; ")
+    );
     let found = wrong.what.iter().any(|what| what.contains(expected));
     assert!(found, "{}: expected to find {expected:?}, found {}", scenario.name, told(&wrong));
 }

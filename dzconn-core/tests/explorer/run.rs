@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use dzconn_core::memory::TrackingState;
-use dzconn_core::model::{AssetRecord, Credentials, GenerationId, SecretName, Subscription, TableName, Version};
-use dzconn_core::portal::Wanted;
+use dzconn_core::model::{
+    AssetRecord, Credentials, GenerationId, SecretName, Subscription, TableName, Version, Wanted,
+};
 use dzconn_core::store::{Key, NewSecret, Record, Slot};
 use dzconn_core::workflow::{
     Answer, Consumed, ConsumerRun, ConsumerTask, Did, Effect, Fresh, Next, Produced, ProducerRun, ProducerTask,
@@ -13,7 +14,7 @@ use dzconn_core::workflow::{
 use dzconn_core::{ErrorKind, Secret, Timestamp};
 
 use crate::scenario::{Job, Scenario, endpoint, reader, subscription, user};
-use crate::world::{Rules, Source, Vault};
+use crate::world::{Rule, Rules, Source, Vault};
 
 /// One run, between two effects.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -68,7 +69,10 @@ pub(crate) enum Outcome {
     Retained,
     Revoked,
     Superseded,
-    Failed { kind: ErrorKind, undone: bool },
+    Failed {
+        kind: ErrorKind,
+        undone: bool,
+    },
     /// Somebody else has done what he wanted.
     Foreign,
 }
@@ -84,7 +88,7 @@ struct Numbers {
 struct Counted<'a> {
     run: u8,
     numbers: &'a mut Numbers,
-    rules: &'a Rules,
+    rules: Rules,
 }
 
 impl Counted<'_> {
@@ -96,12 +100,16 @@ impl Counted<'_> {
 impl Fresh for Counted<'_> {
     fn version(&mut self) -> Version {
         self.numbers.versions += 1;
-        Version::from_bits(if self.rules.versions { self.bits(true, self.numbers.versions) } else { 1 })
+        Version::from_bits(if self.rules.keep(Rule::Versions) { self.bits(true, self.numbers.versions) } else { 1 })
     }
 
     fn generation(&mut self) -> GenerationId {
         self.numbers.generations += 1;
-        GenerationId::from_bits(if self.rules.generations { self.bits(true, self.numbers.generations) } else { 1 })
+        GenerationId::from_bits(if self.rules.keep(Rule::Generations) {
+            self.bits(true, self.numbers.generations)
+        } else {
+            1
+        })
     }
 
     fn password(&mut self) -> Secret {
@@ -116,14 +124,7 @@ impl Fresh for Counted<'_> {
 
 impl Run {
     pub(crate) fn new(number: u8, job: Job) -> Self {
-        Self {
-            number,
-            job,
-            used: Numbers::default(),
-            drawn: Numbers::default(),
-            part: Part::Waiting,
-            effect: None,
-        }
+        Self { number, job, used: Numbers::default(), drawn: Numbers::default(), part: Part::Waiting, effect: None }
     }
 
     pub(crate) fn ended(&self) -> bool {
@@ -146,12 +147,12 @@ impl Run {
         let key = Key::Asset(here.consumer.environment.clone(), here.asset.id.clone());
         let row = tracking.read(&[key]).unwrap().pop().flatten().map(|stored| stored.record);
         let row = if let Some(Record::Asset(row)) = row.filter(|_| scenario.rows_known) { Some(row) } else { None };
-        let orders = orders(here, *wish, row, scenario.rules.ask);
-        self.take(orders, &scenario.rules);
+        let orders = orders(here, *wish, row, scenario.rules.keep(Rule::Ask));
+        self.take(orders, scenario.rules);
     }
 
     /// Takes up the first of these orders.
-    fn take(&mut self, mut orders: Orders, rules: &Rules) {
+    fn take(&mut self, mut orders: Orders, rules: Rules) {
         let order = orders.remove(0);
         let task = ProducerTask {
             subscription: order.subscription,
@@ -168,7 +169,7 @@ impl Run {
     }
 
     /// Takes the answer to the pending effect; `made` says whether the effect has left any trace.
-    pub(crate) fn answer(&mut self, answer: Answer, made: bool, rules: &Rules) {
+    pub(crate) fn answer(&mut self, answer: Answer, made: bool, rules: Rules) {
         if made {
             self.used = self.sent();
         }
@@ -181,7 +182,7 @@ impl Run {
         if carries { self.drawn } else { self.used }
     }
 
-    fn told(&mut self, answer: Answer, rules: &Rules) {
+    fn told(&mut self, answer: Answer, rules: Rules) {
         self.drawn = self.used;
         self.effect = None;
         let mut fresh = Counted { run: self.number, numbers: &mut self.drawn, rules };
@@ -221,7 +222,7 @@ impl Run {
         self.part = part;
     }
 
-    fn consume(&mut self, task: Arc<ConsumerTask>, summary: Summary, orders: Orders, rules: &Rules) {
+    fn consume(&mut self, task: Arc<ConsumerTask>, summary: Summary, orders: Orders, rules: Rules) {
         self.part = Part::Consuming(Box::new(ConsumerRun::new(task)), summary, orders);
         self.told(Answer::Begin, rules);
     }
@@ -237,7 +238,7 @@ impl Run {
     }
 
     /// The consumer's part, once more from its beginning; for hosts that run the parts as steps of their own.
-    pub(crate) fn consumer_again(&self, in_flight: bool, rules: &Rules) -> Option<Self> {
+    pub(crate) fn consumer_again(&self, in_flight: bool, rules: Rules) -> Option<Self> {
         let Part::Consuming(run, summary, orders) = &self.part else { return None };
         let mut again = self.dead(in_flight);
         again.consume(Arc::new(run.task().clone()), *summary, orders.clone(), rules);

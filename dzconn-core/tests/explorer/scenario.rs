@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use dzconn_core::ErrorKind;
 use dzconn_core::model::{
-    AccountId, Asset, AssetId, AssetPath, ConnectionId, Consumer, DomainId, EnvironmentId, Listing, ListingId, Location,
-    Owner, Principal, ProjectId, Region, SourceEndpoint, SourceKey, Subscription, TableName, Target, UserName,
+    AccountId, Asset, AssetId, AssetPath, ConnectionId, Consumer, DomainId, EnvironmentId, Listing, ListingId,
+    Location, Owner, Principal, ProjectId, Region, SourceEndpoint, SourceKey, Subscription, TableName, Target,
+    UserName, Wanted,
 };
-use dzconn_core::portal::Wanted;
 
-use crate::world::{DENIED, MISSING, Rules, WITHHELD};
+use crate::world::{DENIED, MISSING, Rule, Rules, WITHHELD};
 
 /// At most so many runs in one scenario.
 pub(crate) const RUNS: usize = 3;
@@ -191,9 +191,16 @@ impl Scenario {
         self.note("portal")
     }
 
-    pub(crate) fn without(mut self, what: &str, rules: Rules) -> Self {
-        self.rules = rules;
-        self.note(&format!("WITHOUT {what}"))
+    /// More states are expected than scenarios usually have.
+    pub(crate) fn up_to(mut self, states: usize) -> Self {
+        self.limit = states;
+        self
+    }
+
+    /// In a world, or with a driver, that does not keep this rule.
+    pub(crate) fn without(mut self, rule: Rule) -> Self {
+        self.rules = Rules { without: Some(rule) };
+        self.note(&format!("without {rule:?}"))
     }
 
     /// What the portal wants for an asset, once so much of the script has run.

@@ -1,8 +1,7 @@
 //! Readable text of everything that a trace is made of.
 
 use dzconn_core::memory::TrackingState;
-use dzconn_core::model::{OpenState, SourceRecord};
-use dzconn_core::portal::Wanted;
+use dzconn_core::model::{OpenState, SourceRecord, Wanted};
 use dzconn_core::store::{Change, Record, Slot, Write};
 use dzconn_core::workflow::{Answer, Effect};
 
@@ -168,8 +167,10 @@ fn source_record(record: &SourceRecord) -> String {
 pub(crate) fn answer(answer: &Answer) -> String {
     match answer {
         Answer::Records(records) => {
-            let found: Vec<_> =
-                records.iter().map(|found| found.as_ref().map_or("-".to_owned(), |found| record(&found.record))).collect();
+            let found: Vec<_> = records
+                .iter()
+                .map(|found| found.as_ref().map_or("-".to_owned(), |found| record(&found.record)))
+                .collect();
             format!("[{}]", found.join("; "))
         }
         Answer::Slot(slot) => self::slot(slot),

@@ -9,7 +9,7 @@ use crate::explore::{Act, Explorer, NONE, State, Step, to_be_repeated};
 use crate::run::{Outcome, Part, Run};
 use crate::scenario::{AfterCrash, Job, Late, Scenario, asset};
 use crate::show;
-use crate::world::{self, Side};
+use crate::world::{self, Rule, Side};
 
 /// What performing an effect has come to.
 struct Performed {
@@ -140,9 +140,10 @@ impl Explorer<'_> {
             Late::Writes => match &*effect {
                 // Only absence comes back: a record that is begun after all others have ended is what a run leaves behind
                 // that died right after it had begun, and is found by the next.
-                Effect::Commit(transaction) => {
-                    transaction.changes.iter().all(|change| change.expect != Expect::Absent || !matches!(change.key, Key::Source(_)))
-                }
+                Effect::Commit(transaction) => transaction
+                    .changes
+                    .iter()
+                    .all(|change| change.expect != Expect::Absent || !matches!(change.key, Key::Source(_))),
                 Effect::CreateSecret(..)
                 | Effect::Share(..)
                 | Effect::Burn(_)
@@ -167,7 +168,7 @@ impl Explorer<'_> {
             }
             let mut left = vec![(false, if again { run.waiting(in_flight) } else { run.dead(in_flight) })];
             if again {
-                left.extend(run.consumer_again(in_flight, &self.scenario.rules).map(|run| (true, run)));
+                left.extend(run.consumer_again(in_flight, self.scenario.rules).map(|run| (true, run)));
             }
             for (consumer_only, run) in left {
                 let mut to = dead;
@@ -192,33 +193,37 @@ impl Explorer<'_> {
         let rules = self.scenario.rules;
         let me = by.map(|by| u8::try_from(by).unwrap());
         let effect = self.effects.get(number);
-        self.occurred.insert(number, ());
+        self.occurred.insert(number);
         let mut done = Performed { state: *state, answer: NONE, made: true, wrong: None };
-        let broken = self.scenario.broken.filter(|broken| Some(broken.run) == by && broken.effect == show::name(&effect));
+        let broken =
+            self.scenario.broken.filter(|broken| Some(broken.run) == by && broken.effect == show::name(&effect));
         let answer = match (&*effect, broken) {
             (_, Some(broken)) => Some(Answer::Failed(broken.with)),
             (Effect::Lock, _) => {
-                if rules.lock && state.lock.is_some() && state.lock != me {
+                if rules.keep(Rule::Lock) && state.lock.is_some() && state.lock != me {
                     return None;
                 }
                 done.state.lock = me;
                 Some(Answer::Done)
             }
             (Effect::Unlock, _) => {
-                if state.lock == me && rules.unlock {
+                if state.lock == me && rules.keep(Rule::Unlock) {
                     done.state.lock = None;
                 }
                 Some(Answer::Done)
             }
             (effect, _)
-                if world::changes_source(effect) && rules.lock && rules.lock_checked && state.lock != me =>
+                if world::changes_source(effect)
+                    && rules.keep(Rule::Lock)
+                    && rules.keep(Rule::LockChecked)
+                    && state.lock != me =>
             {
                 Some(Answer::SessionLost)
             }
             (effect, _) => match by {
                 Some(by) if world::side(effect).is_none() => {
                     let run = self.runs.get(state.runs[by]);
-                    Some(self.without_world(effect, &run, self.scenario, state.position.into()))
+                    Some(without_world(effect, &run, self.scenario, state.position.into()))
                 }
                 _ => None,
             },
@@ -258,46 +263,38 @@ impl Explorer<'_> {
             Side::Tracking => {
                 let asset = if asker == NONE { asset("none") } else { asset_of(&self.runs.get(asker)) };
                 let mut tracking = (*self.tracking.get(part)).clone();
-                let answer = world::on_tracking(&mut tracking, effect, &asset, &rules);
+                let answer = world::on_tracking(&mut tracking, effect, &asset, rules);
                 (self.tracking.number(tracking), answer)
             }
             Side::Vault => {
                 let mut vault = (*self.vault.get(part)).clone();
-                let answer = world::on_vault(&mut vault, effect, &rules);
+                let answer = world::on_vault(&mut vault, effect, rules);
                 (self.vault.number(vault), answer)
             }
             Side::Source => {
                 let mut source = (*self.source.get(part)).clone();
-                let answer = world::on_source(&mut source, effect, &rules);
+                let answer = world::on_source(&mut source, effect, rules);
                 (self.source.number(source), answer)
             }
         };
         (part, self.answers.number(answer))
     }
 
-    /// What the portal and the catalogue of tables answer.
-    pub(crate) fn without_world(&self, effect: &Effect, run: &Run, scenario: &Scenario, position: usize) -> Answer {
-        match (effect, &run.job) {
-            (Effect::Ask, Job::Fulfil { asset, .. }) if !scenario.script.is_empty() => {
-                Answer::Wanted(scenario.wanted(asset, position))
-            }
-            (Effect::Ask, Job::Fulfil { wish, .. }) => Answer::Wanted(*wish),
-            (Effect::Resolve(path), _) => world::resolve(path),
-            _ => Answer::Done,
-        }
-    }
-
     fn wrong_effect(&mut self, state: &State, effect: u32) -> Option<String> {
         let key = (effect, state.tracking, state.vault, state.source);
-        if self.fine_effects.contains_key(&key) {
+        if self.fine_effects.contains(&key) {
             return None;
         }
         let (tracking, vault, source) =
             (self.tracking.get(state.tracking), self.vault.get(state.vault), self.source.get(state.source));
         let steady = self.scenario.late != Late::Writes && self.scenario.lost == 0;
-        let wrong = checks::effect(&Moment { tracking: &tracking, vault: &vault, source: &source }, &self.effects.get(effect), steady);
+        let wrong = checks::effect(
+            &Moment { tracking: &tracking, vault: &vault, source: &source },
+            &self.effects.get(effect),
+            steady,
+        );
         if wrong.is_none() {
-            self.fine_effects.insert(key, ());
+            self.fine_effects.insert(key);
         }
         wrong
     }
@@ -320,7 +317,8 @@ impl Explorer<'_> {
             let run = self.runs.get(after);
             let me = u8::try_from(by).unwrap();
             // Whoever has done with the source gives its session back, or drops it.
-            if to.lock == Some(me) && self.scenario.rules.unlock && !matches!(run.part, Part::Producing(..)) {
+            if to.lock == Some(me) && self.scenario.rules.keep(Rule::Unlock) && !matches!(run.part, Part::Producing(..))
+            {
                 to.lock = None;
             }
             let constant = match &run.effect {
@@ -338,10 +336,10 @@ impl Explorer<'_> {
         let mut run = (*self.runs.get(run)).clone();
         let answer = (*self.answers.get(answer)).clone();
         match answer {
-            Answer::Failed(kind) if !self.scenario.rules.undo => {
+            Answer::Failed(kind) if !self.scenario.rules.keep(Rule::Undo) => {
                 run = run.now(Part::Over(Outcome::Failed { kind, undone: false }));
             }
-            answer => run.answer(answer, made, &self.scenario.rules),
+            answer => run.answer(answer, made, self.scenario.rules),
         }
         run
     }
@@ -376,6 +374,18 @@ impl Explorer<'_> {
                 format!("{who}: {doing} → {}", answer.unwrap_or_default())
             }
         }
+    }
+}
+
+/// What the portal and the catalogue of tables answer.
+pub(crate) fn without_world(effect: &Effect, run: &Run, scenario: &Scenario, position: usize) -> Answer {
+    match (effect, &run.job) {
+        (Effect::Ask, Job::Fulfil { asset, .. }) if !scenario.script.is_empty() => {
+            Answer::Wanted(scenario.wanted(asset, position))
+        }
+        (Effect::Ask, Job::Fulfil { wish, .. }) => Answer::Wanted(*wish),
+        (Effect::Resolve(path), _) => world::resolve(path),
+        _ => Answer::Done,
     }
 }
 

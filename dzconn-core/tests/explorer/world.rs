@@ -22,72 +22,61 @@ pub(crate) const WITHHELD: &str = "y";
 /// A table that something denies to the user, whatever is granted.
 pub(crate) const DENIED: &str = "z";
 
-/// The rules that the world keeps; each can be left out, to see what it is there for.
+/// A rule that the world, or a driver, keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Only one session holds the lock, and only that one changes the source.
+    Lock,
+    /// What changes the source checks that its session still holds the lock.
+    LockChecked,
+    /// A lock that is given back is free.
+    Unlock,
+    /// A write is made only over what it expects.
+    Conditions,
+    /// A delivery is made only while its entry is what it was.
+    Checks,
+    /// A transaction is made whole.
+    Atomic,
+    /// No two writes carry the same version.
+    Versions,
+    /// No two lives of a user have the same generation.
+    Generations,
+    /// A burnt name is used up; otherwise it is merely deleted.
+    Burn,
+    /// A copy is written only over the version that was seen.
+    CopySeen,
+    /// A user that is there keeps its password when it is to be made.
+    PasswordKept,
+    /// A secret that is there is never overwritten by one that is to be made.
+    CreateKeeps,
+    /// The record remembers what a grant has begun.
+    RemembersGranting,
+    /// The record remembers what a revoke has begun.
+    RemembersRevoking,
+    /// The record remembers whose rows are to go.
+    RemembersRevoked,
+    /// The record remembers which generations are to be cleaned up.
+    RemembersRetired,
+    /// A run that fails undoes what it has begun, instead of giving up on the spot.
+    Undo,
+    /// The portal is asked under the lock, instead of believing the event.
+    Ask,
+    /// A pending rotation shows.
+    PendingShows,
+}
+
+/// All of them, or all but one, to see what that one is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
-    /// Only one session holds the lock, and only that one changes the source.
-    pub(crate) lock: bool,
-    /// What changes the source checks that its session still holds the lock.
-    pub(crate) lock_checked: bool,
-    /// A lock that is given back is free.
-    pub(crate) unlock: bool,
-    /// A write is made only over what it expects.
-    pub(crate) conditions: bool,
-    /// A delivery is made only while its entry is what it was.
-    pub(crate) checks: bool,
-    /// A transaction is made whole.
-    pub(crate) atomic: bool,
-    /// No two writes carry the same version.
-    pub(crate) versions: bool,
-    /// No two lives of a user have the same generation.
-    pub(crate) generations: bool,
-    /// A burnt name is used up; otherwise it is merely deleted.
-    pub(crate) burn: bool,
-    /// A copy is written only over the version that was seen.
-    pub(crate) copy_seen: bool,
-    /// A user that is there keeps its password when it is to be made.
-    pub(crate) password_kept: bool,
-    /// A secret that is there is never overwritten by one that is to be made.
-    pub(crate) create_never_overwrites: bool,
-    /// The record remembers what a grant has begun.
-    pub(crate) remembers_granting: bool,
-    /// The record remembers what a revoke has begun.
-    pub(crate) remembers_revoking: bool,
-    /// The record remembers whose rows are to go.
-    pub(crate) remembers_revoked: bool,
-    /// The record remembers which generations are to be cleaned up.
-    pub(crate) remembers_retired: bool,
-    /// A run that fails undoes what it has begun, instead of giving up on the spot.
-    pub(crate) undo: bool,
-    /// The portal is asked under the lock, instead of believing the event.
-    pub(crate) ask: bool,
-    /// A pending rotation shows.
-    pub(crate) pending_shows: bool,
+    pub(crate) without: Option<Rule>,
 }
 
 impl Rules {
-    /// The world as it is.
-    pub(crate) const ALL: Self = Self {
-        lock: true,
-        lock_checked: true,
-        unlock: true,
-        conditions: true,
-        checks: true,
-        atomic: true,
-        versions: true,
-        generations: true,
-        burn: true,
-        copy_seen: true,
-        password_kept: true,
-        create_never_overwrites: true,
-        remembers_granting: true,
-        remembers_revoking: true,
-        remembers_revoked: true,
-        remembers_retired: true,
-        undo: true,
-        ask: true,
-        pending_shows: true,
-    };
+    pub(crate) const ALL: Self = Self { without: None };
+
+    pub(crate) fn keep(self, rule: Rule) -> bool {
+        self.without != Some(rule)
+    }
 }
 
 /// The database: at most one user, and what it may read.
@@ -101,7 +90,7 @@ pub(crate) struct Source {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Vault {
     pub(crate) secrets: VaultState,
-    /// Names that were deleted without being used up: only where [`Rules::burn`] is left out.
+    /// Names that were deleted without being used up: only where [`Rule::Burn`] is left out.
     deleted: BTreeSet<(AccountId, SecretName)>,
 }
 
@@ -152,7 +141,7 @@ fn failed(error: &dzconn_core::Error) -> Answer {
     Answer::Failed(error.kind())
 }
 
-pub(crate) fn on_tracking(tracking: &mut TrackingState, effect: &Effect, asset: &AssetId, rules: &Rules) -> Answer {
+pub(crate) fn on_tracking(tracking: &mut TrackingState, effect: &Effect, asset: &AssetId, rules: Rules) -> Answer {
     match effect {
         Effect::Read(keys) => tracking.read(keys).map_or_else(|error| failed(&error), Answer::Records),
         Effect::Find => {
@@ -171,27 +160,27 @@ pub(crate) fn on_tracking(tracking: &mut TrackingState, effect: &Effect, asset: 
 }
 
 /// The transaction as a world without some rule would take it.
-fn altered(transaction: &Transaction, rules: &Rules) -> Transaction {
+fn altered(transaction: &Transaction, rules: Rules) -> Transaction {
     let mut transaction = transaction.clone();
-    transaction.changes.retain(|change| rules.checks || change.write != Write::Check);
-    if !rules.atomic {
+    transaction.changes.retain(|change| rules.keep(Rule::Checks) || change.write != Write::Check);
+    if !rules.keep(Rule::Atomic) {
         transaction.changes.truncate(1);
     }
     for change in &mut transaction.changes {
-        if !rules.conditions && change.write != Write::Check {
+        if !rules.keep(Rule::Conditions) && change.write != Write::Check {
             change.expect = Expect::Anything;
         }
         if let Write::Put(_, record) = &mut change.write
             && let Record::Source(source) = &mut **record
         {
             source.open.retain(|_, open| match open.state {
-                OpenState::Granting => rules.remembers_granting,
-                OpenState::Revoking => rules.remembers_revoking,
+                OpenState::Granting => rules.keep(Rule::RemembersGranting),
+                OpenState::Revoking => rules.keep(Rule::RemembersRevoking),
             });
-            if !rules.remembers_revoked {
+            if !rules.keep(Rule::RemembersRevoked) {
                 source.revoked.clear();
             }
-            if !rules.remembers_retired {
+            if !rules.keep(Rule::RemembersRetired) {
                 source.retired.clear();
             }
         }
@@ -199,40 +188,40 @@ fn altered(transaction: &Transaction, rules: &Rules) -> Transaction {
     transaction
 }
 
-pub(crate) fn on_vault(vault: &mut Vault, effect: &Effect, rules: &Rules) -> Answer {
+pub(crate) fn on_vault(vault: &mut Vault, effect: &Effect, rules: Rules) -> Answer {
     match effect {
-        Effect::ReadSecret(name) => Answer::Slot(vault.read(producer(), name, rules)),
-        Effect::CreateSecret(name, secret) => vault.create(producer(), name, secret, rules),
+        Effect::ReadSecret(name) => Answer::Slot(vault.read(&producer(), name, rules)),
+        Effect::CreateSecret(name, secret) => vault.create(&producer(), name, secret, rules),
         Effect::Share(name, readers) => {
             let shared = vault.secrets.share(&producer(), name, readers);
             shared.map_or_else(|error| failed(&error), |()| Answer::Done)
         }
-        Effect::Burn(name) => vault.burn(producer(), name, rules),
-        Effect::ReadCopy(name) => Answer::Slot(vault.read(consumer(), name, rules)),
+        Effect::Burn(name) => vault.burn(&producer(), name, rules),
+        Effect::ReadCopy(name) => Answer::Slot(vault.read(&consumer(), name, rules)),
         Effect::ReadShared(id) => {
             let read = vault.secrets.read_shared(&consumer(), &reader(), id);
             read.map_or_else(|error| failed(&error), Answer::Slot)
         }
-        Effect::CreateCopy(name, secret) => vault.create(consumer(), name, secret, rules),
+        Effect::CreateCopy(name, secret) => vault.create(&consumer(), name, secret, rules),
         Effect::ReplaceCopy(name, seen, secret) => {
-            let now = match vault.read(consumer(), name, rules) {
-                Slot::Live(now) if !rules.copy_seen => now.version,
+            let now = match vault.read(&consumer(), name, rules) {
+                Slot::Live(now) if !rules.keep(Rule::CopySeen) => now.version,
                 _ => seen.clone(),
             };
             Answer::Wrote(vault.secrets.replace(&consumer(), name, &now, secret))
         }
-        Effect::BurnCopy(name) => vault.burn(consumer(), name, rules),
+        Effect::BurnCopy(name) => vault.burn(&consumer(), name, rules),
         _ => unreachable!("{effect:?}"),
     }
 }
 
 impl Vault {
-    fn read(&self, account: AccountId, name: &SecretName, rules: &Rules) -> Slot {
+    fn read(&self, account: &AccountId, name: &SecretName, rules: Rules) -> Slot {
         if self.deleted.contains(&(account.clone(), name.clone())) {
             return Slot::Empty;
         }
-        match self.secrets.read(&account, name).unwrap() {
-            Slot::Live(mut secret) if !rules.pending_shows => {
+        match self.secrets.read(account, name).unwrap() {
+            Slot::Live(mut secret) if !rules.keep(Rule::PendingShows) => {
                 secret.pending = false;
                 Slot::Live(secret)
             }
@@ -240,47 +229,49 @@ impl Vault {
         }
     }
 
-    fn create(&mut self, account: AccountId, name: &SecretName, secret: &NewSecret, rules: &Rules) -> Answer {
+    fn create(&mut self, account: &AccountId, name: &SecretName, secret: &NewSecret, rules: Rules) -> Answer {
         let anew = self.deleted.remove(&(account.clone(), name.clone()));
-        if (anew || !rules.create_never_overwrites)
-            && let Slot::Live(now) = self.secrets.read(&account, name).unwrap()
+        if (anew || !rules.keep(Rule::CreateKeeps))
+            && let Slot::Live(now) = self.secrets.read(account, name).unwrap()
         {
-            self.secrets.replace(&account, name, &now.version, secret);
+            self.secrets.replace(account, name, &now.version, secret);
         }
-        self.secrets.create(&account, name, secret).map_or_else(|error| failed(&error), Answer::Slot)
+        self.secrets.create(account, name, secret).map_or_else(|error| failed(&error), Answer::Slot)
     }
 
-    fn burn(&mut self, account: AccountId, name: &SecretName, rules: &Rules) -> Answer {
-        if rules.burn {
-            self.secrets.burn(&account, name);
-        } else if self.secrets.read(&account, name).unwrap() != Slot::Empty {
-            self.deleted.insert((account, name.clone()));
+    fn burn(&mut self, account: &AccountId, name: &SecretName, rules: Rules) -> Answer {
+        if rules.keep(Rule::Burn) {
+            self.secrets.burn(account, name);
+        } else if self.secrets.read(account, name).unwrap() != Slot::Empty {
+            self.deleted.insert((account.clone(), name.clone()));
         }
         Answer::Done
     }
 
     /// What an account's secrets hold.
     pub(crate) fn live(&self, account: &AccountId) -> Vec<(SecretName, Credentials)> {
-        let live = self.secrets.live().into_iter().filter(|(of, name, _)| {
-            of == account && !self.deleted.contains(&(of.clone(), name.clone()))
-        });
+        let live = self
+            .secrets
+            .live()
+            .into_iter()
+            .filter(|(of, name, _)| of == account && !self.deleted.contains(&(of.clone(), name.clone())));
         live.map(|(_, name, credentials)| (name, credentials)).collect()
     }
 
     pub(crate) fn producers(&self, name: &SecretName) -> Slot {
-        self.read(producer(), name, &Rules::ALL)
+        self.read(&producer(), name, Rules::ALL)
     }
 
     pub(crate) fn copies(&self, name: &SecretName) -> Slot {
-        self.read(consumer(), name, &Rules::ALL)
+        self.read(&consumer(), name, Rules::ALL)
     }
 }
 
-pub(crate) fn on_source(source: &mut Source, effect: &Effect, rules: &Rules) -> Answer {
+pub(crate) fn on_source(source: &mut Source, effect: &Effect, rules: Rules) -> Answer {
     let there = source.password.is_some();
     match effect {
         Effect::CreateUser(credentials) => {
-            if !there || !rules.password_kept {
+            if !there || !rules.keep(Rule::PasswordKept) {
                 source.password = Some(credentials.password.clone());
             }
             Answer::Created(if there { Created::Existed } else { Created::New })

@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::store::{NewSecret, Slot};
 use crate::workflow::effect::{Effect, Failure, Fresh};
-use crate::workflow::transition::{Move, Seen};
+use crate::workflow::transition::Move;
 
 impl ProducerRun {
     pub(super) fn intend_grant(&mut self, fresh: &mut dyn Fresh) -> Step {
@@ -38,15 +38,7 @@ impl ProducerRun {
                 self.go(At::Secret, Effect::CreateSecret(generation.secret, secret))
             }
             Slot::Burnt => {
-                let version = self.view.source.as_ref().map(Seen::expect);
-                if self.burnt == version {
-                    return Err(Failure::found(
-                        ErrorKind::SecretGone,
-                        "the environment's secret was deleted, but not by dzconn",
-                    ));
-                }
-                self.burnt = version;
-                self.read()
+                Err(Failure::found(ErrorKind::SecretGone, "the environment's secret was deleted, but not by dzconn"))
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::model::{
     Credentials, Generation, GenerationId, OpenState, Phase, Principal, SecretId, SecretName, SourceEndpoint,
     SourceRecord, Subscription, TableName, UserName, Wanted,
 };
-use crate::store::{Expect, Key, StoredSecret, WriteOutcome};
+use crate::store::{Key, StoredSecret, WriteOutcome};
 use crate::workflow::effect::{Answer, Effect, Failure, Fresh, Next};
 use crate::workflow::transition::{Move, View, apply, entry_of, source_of, transaction};
 
@@ -155,9 +155,9 @@ pub struct ProducerRun {
     view: View,
     secret: Option<Box<StoredSecret>>,
     mended: bool,
-    /// The state of the record that named a burnt secret: seen twice, somebody else has deleted it.
-    burnt: Option<Expect>,
     course: Course,
+    /// What was known when something failed that the lock does not guard.
+    doubted: Option<View>,
     failure: Option<Failure>,
     tally: Tally,
     reads: Reads,
@@ -183,8 +183,8 @@ impl ProducerRun {
             view: View::default(),
             secret: None,
             mended: false,
-            burnt: None,
             course: Course::Forward,
+            doubted: None,
             failure: None,
             tally: Tally::default(),
             reads: Reads::No,
@@ -269,6 +269,11 @@ impl ProducerRun {
                 let mut records = records.into_iter();
                 let source = source_of(records.next().flatten())?;
                 self.view = View { source, entry: entry_of(records.next().flatten())? };
+                // The secret and the login are not guarded by the lock. If others have been at work since, it was lost, and
+                // they may have caused what looked like a failure: burnt the secret, taken the grant back.
+                if self.doubted.take().is_some_and(|before| !before.agrees_under_lock(&self.view)) {
+                    return self.begin_again();
+                }
                 self.with_view(fresh)
             }
             (At::Find, Answer::Found(table)) => {
@@ -402,6 +407,8 @@ impl ProducerRun {
                 if !passing =>
             {
                 self.course = Course::Undo;
+                let guarded = matches!(at, At::Resolve | At::User | At::Grant | At::Password);
+                self.doubted = (!guarded).then(|| self.view.clone());
                 self.read()
             }
             At::Ask => self.unlock(),
