@@ -108,7 +108,9 @@ async fn against_the_number_of_assets() -> Result<()> {
     // All tables are there from the beginning: finding one among them is the source's business.
     let tables = (0..MANY + 2 * ROUNDS).map(|i| TableName::in_schema("db", "s", format!("t{i}")));
     let tables = tables.collect::<Result<Vec<_>>>()?;
-    tables.iter().for_each(|table| engine.add_table(table));
+    for table in &tables {
+        engine.add_table(table);
+    }
     let mut times = Vec::new();
     for table in &tables {
         let subscription = subscription(&source.connection, "env-bench", &table.joined())?;
@@ -119,10 +121,7 @@ async fn against_the_number_of_assets() -> Result<()> {
     let many = median(times.split_off(MANY + ROUNDS));
     times.truncate(FEW + ROUNDS);
     let few = median(times.split_off(FEW));
-    println!(
-        "memory: one more asset beside {FEW} {few:.1?}, beside {MANY} {many:.1?}: {:.2} times",
-        ratio(many, few)
-    );
+    println!("memory: one more asset beside {FEW} {few:.1?}, beside {MANY} {many:.1?}: {:.2} times", ratio(many, few));
     Ok(())
 }
 

@@ -82,9 +82,9 @@ mod outcome;
 pub mod password;
 pub mod portal;
 mod secret;
+pub mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-pub mod sql;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;

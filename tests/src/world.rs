@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use dzconn_core::memory::MemoryCatalog;
 use dzconn_core::model::{
-    AccountId, Asset, AssetId, AssetPath, ConnectionId, Consumer, DomainId, EnvironmentId, Listing, ListingId, Location,
-    Owner, ProjectId, Region, Source, Subscription, TableName, UserName,
+    AccountId, Asset, AssetId, AssetPath, ConnectionId, Consumer, DomainId, EnvironmentId, Listing, ListingId,
+    Location, Owner, ProjectId, Region, Source, Subscription, TableName, UserName,
 };
 use dzconn_core::sqlite::{LocalOptions, LocalStore};
 use dzconn_core::store::{Query, TrackingStore as _};

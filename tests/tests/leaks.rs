@@ -47,7 +47,8 @@ impl Ear {
 
 fn main() -> ExitCode {
     let ear = Ear::default();
-    let hears = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(ear.clone());
+    let hears =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(ear.clone());
     tracing::subscriber::set_global_default(hears.finish()).expect("nobody else listens");
     let names = Admin::ALL.map(|admin| format!("{}::no_password_is_said", admin.name()));
     harness::run("leaks", &names, |runtime, server| {

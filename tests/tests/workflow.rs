@@ -75,7 +75,11 @@ async fn reads(session: &mut dyn UserSession, table: &TableName) -> Attempted {
 }
 
 /// A consumer who logs in, reads and leaves.
-async fn consumer_reads(fixture: &dyn EngineFixture, granted: &dzconn_core::workflow::Granted, table: &TableName) -> bool {
+async fn consumer_reads(
+    fixture: &dyn EngineFixture,
+    granted: &dzconn_core::workflow::Granted,
+    table: &TableName,
+) -> bool {
     let mut session = fixture.open(&granted.credentials).await.unwrap().expect("the consumer's secret logs in");
     reads(&mut *session, table).await == Attempted::Did(2)
 }
@@ -183,7 +187,11 @@ async fn public(fixture: &dyn Fixture) {
     let revoked = world.revoke(&employees).await.unwrap();
     // The grant of the schema stays with the other table, and so PUBLIC's privilege still reads.
     let readable = consumer_reads(fixture, &granted, &employees).await;
-    assert_eq!(matches!(&revoked.reads, dzconn_core::engine::Reads::Yes(ways) if !ways.is_empty()), readable, "{revoked:?}");
+    assert_eq!(
+        matches!(&revoked.reads, dzconn_core::engine::Reads::Yes(ways) if !ways.is_empty()),
+        readable,
+        "{revoked:?}"
+    );
     revoke_patiently(&world, &offices).await;
 }
 
@@ -247,7 +255,10 @@ async fn mended(fixture: &dyn Fixture) {
     let deadline = dzconn_core::Deadline::within(Duration::from_secs(20));
     let mut session = fixture.connector().connect(&fixture.source(), deadline).await.unwrap();
     let other = Secret::new("Another-password_123456".into());
-    session.set_password(&dzconn_core::model::Credentials { password: other, ..granted.credentials.clone() }).await.unwrap();
+    session
+        .set_password(&dzconn_core::model::Credentials { password: other, ..granted.credentials.clone() })
+        .await
+        .unwrap();
     session.close().await.unwrap();
     assert!(fixture.open(&granted.credentials).await.unwrap().is_none());
     let again = world.grant(&employees).await.unwrap();
@@ -332,8 +343,11 @@ async fn four_processes(fixture: &dyn Fixture) {
     // What is there now: granting what is granted changes nothing, and shows the credentials.
     let mut live = 0;
     for table in &tables {
-        let last: Vec<bool> =
-            plans.iter().filter_map(|plan| plan.iter().rev().find(|(_, t)| *t == table)).map(|(grant, _)| *grant).collect();
+        let last: Vec<bool> = plans
+            .iter()
+            .filter_map(|plan| plan.iter().rev().find(|(_, t)| *t == table))
+            .map(|(grant, _)| *grant)
+            .collect();
         let granted = is_granted(&world, table).await;
         assert!(last.contains(&granted), "{table} is granted: {granted}, last runs: {last:?}");
         live += u64::from(granted);

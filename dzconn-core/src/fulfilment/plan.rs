@@ -75,7 +75,7 @@ impl Fulfilment {
         let end = loop {
             match run.next(answer, &mut System) {
                 Next::Do(effect) => {
-                    answer = look.answer(sketch, &effect).await.map_err(|error| error.at(step(&effect)))?
+                    answer = look.answer(sketch, &effect).await.map_err(|error| error.at(step(&effect)))?;
                 }
                 Next::End(end) => break end,
             }
@@ -101,7 +101,7 @@ impl Fulfilment {
         loop {
             match run.next(answer, &mut System) {
                 Next::Do(effect) => {
-                    answer = look.answer(sketch, &effect).await.map_err(|error| error.at(step(&effect)))?
+                    answer = look.answer(sketch, &effect).await.map_err(|error| error.at(step(&effect)))?;
                 }
                 Next::End(_) => return Ok(()),
             }

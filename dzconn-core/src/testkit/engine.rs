@@ -122,6 +122,12 @@ pub trait EngineFixture: Debug + Send + Sync {
         true
     }
 
+    /// Whether the admin may know that a table is missing, and not only that it has no right on it. If not, `grant` may say
+    /// [`NoGrantOption`](crate::ErrorKind::NoGrantOption) or [`AdminDenied`](crate::ErrorKind::AdminDenied) as well.
+    fn tells_missing(&self) -> bool {
+        true
+    }
+
     /// Whether two tables may have names that differ in case only.
     fn tells_case(&self) -> bool {
         true

@@ -130,7 +130,10 @@ async fn every_call_may_fail_before_or_after_its_effect() {
                         Err(error) => assert_eq!(error.kind(), kind, "{context}: {error}"),
                         // What is retryable is retried, and is not seen.
                         Ok(_) => {
-                            assert!(kind.is_retryable() || calls.get(n).is_some_and(|call| forgiven(call)), "{context}")
+                            assert!(
+                                kind.is_retryable() || calls.get(n).is_some_and(|call| forgiven(call)),
+                                "{context}"
+                            );
                         }
                     }
                     scenario.afterwards(&world, "the same again", &context).await;

@@ -3,7 +3,7 @@
 //! To add yours, copy this file and `tests/conformance.rs`, and put your database in the place of `database.rs`. There are
 //! three things to write:
 //!
-//! 1. **What is done** ([`steps`]): each action of dzconn as a list of steps in your database's language. What is shown to
+//! 1. **What is done** (`steps`): each action of dzconn as a list of steps in your database's language. What is shown to
 //!    an operator and what is run are the same list.
 //! 2. **The connector** ([`CsvFolders`]): how to log in, as admin and as a consumer.
 //! 3. **The session**: the lock, the steps, and how to look what came of them.
@@ -56,9 +56,7 @@ fn steps(action: &Action) -> Vec<Step> {
             let grant = Step::Grant(user.clone(), table);
             take_back.into_iter().map(|table| Step::Revoke(user.clone(), table)).chain([grant]).collect()
         }
-        Action::Revoke { user, tables } => {
-            tables.into_iter().map(|table| Step::Revoke(user.clone(), table)).collect()
-        }
+        Action::Revoke { user, tables } => tables.into_iter().map(|table| Step::Revoke(user.clone(), table)).collect(),
         // No new logins first, or a client that reconnects slips in between. What a user may read is part of the user
         // here, and goes with it; where that is not so, everything is revoked before.
         Action::DropUser(user) => vec![Step::Disable(user.clone()), Step::EndSessions(user.clone()), Step::Drop(user)],
@@ -271,10 +269,8 @@ impl Session {
 
     /// Runs the very steps that are shown for an action.
     async fn run(&self, action: Action, password: Option<Secret>) -> Result<()> {
-        self.transaction(move |catalog| {
-            steps(&action).iter().try_for_each(|step| step.run(catalog, password.as_ref()))
-        })
-        .await
+        self.transaction(move |catalog| steps(&action).iter().try_for_each(|step| step.run(catalog, password.as_ref())))
+            .await
     }
 
     /// Looks, and changes nothing.

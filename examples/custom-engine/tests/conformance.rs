@@ -2,6 +2,8 @@
 //!
 //! A fixture says how to reach the database *without* the engine: what an engine claims is checked by somebody else.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -66,9 +68,10 @@ impl EngineFixture for CsvFixture {
     }
 
     async fn create_table(&self, table: &TableName) -> Result<()> {
-        self.admin.write(table.name(), "1,one\n2,two\n").map_err(trouble)?.map_err(|refusal| {
-            Error::new(ErrorKind::Unexpected, format!("the fixture's admin: {refusal:?}"))
-        })
+        self.admin
+            .write(table.name(), "1,one\n2,two\n")
+            .map_err(trouble)?
+            .map_err(|refusal| Error::new(ErrorKind::Unexpected, format!("the fixture's admin: {refusal:?}")))
     }
 
     async fn drop_table(&self, table: &TableName) -> Result<()> {

@@ -40,8 +40,7 @@ async fn main() -> Result<(), Failure> {
     let runs: Vec<(bool, String)> = serde_json::from_value(task.get("runs").cloned().unwrap_or_default())?;
     for (grant, path) in runs {
         let subscription = subscription(&connection, &string("environment"), &path)?;
-        let result =
-            if grant { fulfilment.grant(&subscription).await } else { fulfilment.revoke(&subscription).await };
+        let result = if grant { fulfilment.grant(&subscription).await } else { fulfilment.revoke(&subscription).await };
         let line = match result {
             Ok(Outcome::Granted(_)) => "granted".to_owned(),
             Ok(Outcome::Revoked(_)) => "revoked".to_owned(),

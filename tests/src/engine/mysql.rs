@@ -27,6 +27,7 @@ pub struct MySql {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact, and none excludes another")]
 struct Facts {
     name: String,
     mariadb: bool,
@@ -49,10 +50,10 @@ struct Refused {
 type Rows = Vec<Vec<String>>;
 
 async fn run(connection: &mut MySqlConnection, sql: &str) -> std::result::Result<Rows, Refused> {
-    let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(connection).await.map_err(|error| Refused {
-        number: number(&error),
-        text: error.to_string(),
-    })?;
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .fetch_all(connection)
+        .await
+        .map_err(|error| Refused { number: number(&error), text: error.to_string() })?;
     let column = |row: &sqlx::mysql::MySqlRow, at| match row.try_get_unchecked::<Option<Vec<u8>>, _>(at) {
         Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
         _ => String::new(),
@@ -95,18 +96,15 @@ impl MySql {
             .charset("utf8mb4")
             .disable_statement_logging();
         let mut connection = connect(&options).await?;
-        let facts = must(
-            &mut connection,
-            "SELECT VERSION(), @@lower_case_table_names, @@version_comment",
-        )
-        .await?;
+        let facts = must(&mut connection, "SELECT VERSION(), @@lower_case_table_names, @@version_comment").await?;
         let [version, lower_case, comment] = facts.first().map_or(&[][..], Vec::as_slice) else {
             return Err(trouble("the server does not say what it is"));
         };
         let mariadb = format!("{version} {comment}").to_lowercase().contains("mariadb");
         let mut numbers = version.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or_default());
         let release = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-        let tls = must(&mut connection, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('have_ssl', 'ssl_cert')").await?;
+        let tls =
+            must(&mut connection, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('have_ssl', 'ssl_cert')").await?;
         let tls = tls.iter().any(|row| match row.as_slice() {
             [name, value] if name == "have_ssl" => value == "YES",
             [_, value] => !mariadb && !value.is_empty(),
@@ -166,15 +164,17 @@ impl Place {
         let password = Secret::new(format!("Aa1-{}", super::tag()));
         let facts = server.facts.clone();
         let user = format!("'{tag}_adm'@'%'");
-        let mut statements = vec![
-            format!("CREATE DATABASE {tag} CHARACTER SET utf8mb4"),
-            format!("CREATE USER {user} IDENTIFIED BY {}", literal(password.expose())),
-        ];
+        let mut statements = vec![format!("CREATE DATABASE {tag} CHARACTER SET utf8mb4")];
         statements.extend(match admin {
             Admin::Superuser => vec![format!("GRANT ALL PRIVILEGES ON *.* TO {user} WITH GRANT OPTION")],
             Admin::LeastPrivileged => least_privileges(&facts).map(|what| format!("GRANT {what} TO {user}")).collect(),
         });
         let mut superuser = connect(&server.options).await?;
+        // A statement with a password is not shown.
+        let create = format!("CREATE USER {user} IDENTIFIED BY {}", literal(password.expose()));
+        run(&mut superuser, &create).await.map_err(|refused| {
+            trouble("the admin cannot be made").vendor(refused.number.map(|n| n.to_string()).unwrap_or_default())
+        })?;
         for statement in statements {
             must(&mut superuser, &statement).await?;
         }
@@ -249,7 +249,8 @@ impl Place {
 
     async fn remove(&self, user: &UserName) -> Result<()> {
         self.must(&format!("DROP USER IF EXISTS {}", account(user))).await?;
-        self.kill_all(&format!("USER = {}", literal(user.as_str()))).await
+        let name = literal(user.as_str());
+        self.kill_all(&format!("CAST(USER AS BINARY) = CAST({name} AS BINARY)")).await
     }
 }
 
@@ -263,9 +264,10 @@ fn least_privileges(facts: &Facts) -> impl Iterator<Item = String> {
     let roles = if facts.mariadb { "roles_mapping" } else { "role_edges" };
     [format!("CREATE USER, PROCESS, {end_sessions} ON *.*")]
         .into_iter()
-        .chain(["user", "db", "tables_priv", "columns_priv", "procs_priv", "proxies_priv", roles].map(|table| {
-            format!("SELECT ON mysql.{table}")
-        }))
+        .chain(
+            ["user", "db", "tables_priv", "procs_priv", "proxies_priv", roles]
+                .map(|table| format!("SELECT ON mysql.{table}")),
+        )
         .chain((!facts.mariadb).then(|| "SELECT ON mysql.global_grants".to_owned()))
 }
 
@@ -273,12 +275,12 @@ fn least_privileges(facts: &Facts) -> impl Iterator<Item = String> {
 impl Fixture for Place {
     async fn end(&self) -> Result<()> {
         let users = std::mem::take(&mut *self.users.lock().unwrap_or_else(PoisonError::into_inner));
+        // Whatever fails, the rest is removed.
+        let mut ended = self.must(&format!("DROP DATABASE {}", self.tag)).await.map(drop);
         for user in users {
-            self.remove(&user).await?;
+            ended = ended.and(self.remove(&user).await);
         }
-        self.remove(&UserName::new(format!("{}_adm", self.tag))?).await?;
-        self.must(&format!("DROP DATABASE {}", self.tag)).await?;
-        Ok(())
+        ended.and(self.remove(&UserName::new(format!("{}_adm", self.tag))?).await)
     }
 }
 
@@ -359,6 +361,10 @@ impl EngineFixture for Place {
         if self.facts.tls { Wire::Tls } else { Wire::Plain }
     }
 
+    fn tells_missing(&self) -> bool {
+        self.admin == Admin::Superuser
+    }
+
     fn tells_case(&self) -> bool {
         !self.facts.folds
     }
@@ -368,7 +374,7 @@ impl EngineFixture for Place {
     }
 
     fn legal_table_name(&self, name: &str) -> bool {
-        !name.ends_with(' ') && name.chars().all(|c| c <= '\u{ffff}')
+        !name.ends_with(|c: char| c.is_ascii_whitespace()) && name.chars().all(|c| c <= '\u{ffff}')
     }
 
     fn legal_user_name(&self, name: &str) -> bool {
@@ -414,11 +420,10 @@ impl UserSession for Consumer {
         };
         match run(&mut self.0, &sql).await {
             Ok(rows) => Ok(Attempted::Did(rows.len() as u64)),
-            Err(Refused { number: None, .. }) => Ok(Attempted::Ended),
+            // No server any more; or killed, while it was silent or in the middle of something.
+            Err(Refused { number: None | Some(1927 | 1317 | 3169 | 1053), .. }) => Ok(Attempted::Ended),
             // Not permitted: a command on a table, a column, a database, anything; no such table, for who may not know.
             Err(Refused { number: Some(1142 | 1143 | 1044 | 1227 | 1146), .. }) => Ok(Attempted::Denied),
-            // Killed: while it was silent, or in the middle of something.
-            Err(Refused { number: Some(1927 | 1317 | 3169 | 1053), .. }) => Ok(Attempted::Ended),
             Err(Refused { number: Some(number), text }) => {
                 Err(trouble(format!("{text} in: {sql}")).vendor(number.to_string()))
             }

@@ -78,13 +78,15 @@ impl<'f> Lab<'f> {
     async fn clean(self) -> Outcome {
         let Self { fixture, admin, tables, users, .. } = self;
         drop(admin);
+        // Whatever fails, the rest is removed.
+        let mut cleaned = Ok(());
         for user in users.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            FIXTURE.answer("remove_user", fixture.remove_user(&user).await)?;
+            cleaned = cleaned.and(FIXTURE.answer("remove_user", fixture.remove_user(&user).await));
         }
         for table in tables.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            FIXTURE.answer("drop_table", fixture.drop_table(&table).await)?;
+            cleaned = cleaned.and(FIXTURE.answer("drop_table", fixture.drop_table(&table).await));
         }
-        Ok(())
+        cleaned
     }
 
     /// The session as admin.
