@@ -8,6 +8,7 @@ use crate::Result;
 use crate::model::{ConnectionId, Source};
 
 /// The catalogue of connections: Glue, a file, your own.
+#[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Catalog: Debug + Send + Sync {
     /// How to reach the source behind a connection, with the admin login as it is now (it is asked for each run, so that a

@@ -9,6 +9,8 @@ mod plan;
 mod producer;
 mod sessions;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

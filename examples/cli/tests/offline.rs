@@ -382,7 +382,7 @@ fn a_source_that_is_silent_is_given_up_in_time_or_when_interrupted() {
     let mut child = bench.command(&grant[..5]).spawn().unwrap();
     // Connected once before, and once more by this run: it waits for an answer now.
     let connected = (0..2).map(|_| silent.accept().unwrap()).collect::<Vec<_>>();
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    Command::new("sh").args(["-c", &format!("kill -s INT {}", child.id())]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     drop(connected);
     bench.no_secret(&["hunter2"]);

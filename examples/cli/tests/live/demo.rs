@@ -37,7 +37,7 @@ pub(crate) fn every_proof_holds_and_nothing_is_left(server: &Server) {
     let list = Command::new("sh").args(["-c", command]).output().unwrap();
     assert!(String::from_utf8_lossy(&list.stdout).contains("granted"), "{list:?}");
     assert!(TcpStream::connect(&address).is_ok());
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    Command::new("sh").args(["-c", &format!("kill -s INT {}", child.id())]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     wait_until("the server is gone", || TcpStream::connect(&address).is_err());
     wait_until("the servers' folder is empty", || std::fs::read_dir(&folder).unwrap().next().is_none());
