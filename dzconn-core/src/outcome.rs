@@ -35,7 +35,8 @@ pub struct Granted {
     pub new_user: bool,
     /// Whether anything had to be done.
     pub changed: bool,
-    /// What the user can do beyond what dzconn granted: what PUBLIC gives, what somebody else granted.
+    /// What a user that was made just now can do beyond what dzconn granted: what PUBLIC gives, what somebody else granted.
+    /// It is looked for only then.
     pub excess: Vec<String>,
 }
 

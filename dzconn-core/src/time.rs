@@ -79,7 +79,10 @@ impl Deadline {
     /// So much from now.
     #[must_use]
     pub fn within(time: Duration) -> Self {
-        Self(Instant::now() + time)
+        let now = Instant::now();
+        // "No limit" is a long time.
+        let far = Duration::from_secs(30 * 365 * 24 * 3600);
+        Self(now.checked_add(time.min(far)).unwrap_or(now))
     }
 
     /// What is left; zero when it has passed.

@@ -446,7 +446,11 @@ impl SourceEngine for Session {
 
     async fn grant(&mut self, user: &UserName, table: &TableName, take_back: &[TableName]) -> Result<()> {
         self.grant_one(user, table).await.map_err(|error| self.wire.name(error))?;
-        self.revoke(user, take_back).await
+        // To a server that folds names, one that differs in case only is the table that was just granted.
+        let folds = self.facts.folds;
+        let folded = |table: &TableName| if folds { table.joined().to_lowercase() } else { table.joined() };
+        let dead: Vec<_> = take_back.iter().filter(|other| folded(other) != folded(table)).cloned().collect();
+        self.revoke(user, &dead).await
     }
 
     async fn revoke(&mut self, user: &UserName, tables: &[TableName]) -> Result<()> {

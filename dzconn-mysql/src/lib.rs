@@ -128,8 +128,10 @@
 //!
 //! What the source demands is what happens; nothing falls back to plain text. The driver trusts Mozilla's roots, built in, and a
 //! given bundle *beside* them: [`Tls::VerifyCa`] with a bundle therefore also takes any certificate that a public authority
-//! signed. [`Tls::VerifyFull`] is what tells the server from others. No server can make the driver send a password in clear
-//! without TLS: `mysql_clear_password` is off, and `caching_sha2_password` encrypts it with the server's RSA key.
+//! signed. [`Tls::VerifyFull`] is what tells the server from others.
+//!
+//! `mysql_clear_password` is off, and without TLS `caching_sha2_password` encrypts the password with an RSA key. That key is
+//! whoever's answers at the address: only `VerifyFull` makes sure that it is the server's.
 
 #![forbid(unsafe_code)]
 

@@ -30,7 +30,7 @@ pub(crate) const CODES: &[(&str, &str, ErrorKind)] = &[
     ("53300", "too_many_connections", ErrorKind::TooManyConnections),
     ("53400", "configuration_limit_exceeded", ErrorKind::LimitReached),
     ("54000", "program_limit_exceeded", ErrorKind::LimitReached), // "row is too big": the table's list of privileges
-    ("55000", "object_not_in_prerequisite_state", ErrorKind::Unreachable), // the database accepts no connections
+    ("55000", "object_not_in_prerequisite_state", ErrorKind::InvalidConfig), // the database accepts no connections
     ("55P03", "lock_not_available", ErrorKind::Contention),
     ("57014", "query_canceled", ErrorKind::Timeout),
     ("57P01", "admin_shutdown", ErrorKind::ConnectionLost), // also pg_terminate_backend
@@ -104,8 +104,15 @@ pub(crate) fn of_connect(error: sqlx::Error, doing: &str) -> Error {
             .advise("check the host name and the CA bundle against the server's certificate");
     }
     // A name that SCRAM cannot carry: the driver prepares it as it does passwords.
-    if let sqlx::Error::Configuration(cause) = &error {
-        return Error::new(ErrorKind::InvalidInput, format!("{doing}: {cause}"));
+    // The driver's text would quote the character, which may be the password's.
+    if let sqlx::Error::Configuration(_) = &error {
+        let text = format!("{doing}: the user's name or its password has characters that SCRAM cannot carry");
+        return Error::new(ErrorKind::InvalidInput, text);
+    }
+    // Not a passing fault: another way to log in than the driver knows, or no PostgreSQL at all.
+    if let sqlx::Error::Protocol(text) = &error {
+        return Error::new(ErrorKind::Unexpected, format!("{doing}: {text}"))
+            .advise("let pg_hba.conf ask for scram-sha-256, md5 or password; and check that PostgreSQL listens there");
     }
     let error = of_statement(error, doing, false);
     let again = |kind, error: &Error| {

@@ -101,8 +101,9 @@
 //!   changed.
 //! - Names longer than 63 bytes are cut without an error ("Lexical Structure", Identifiers and Key Words): they are refused.
 //!   `"public"` means everybody, even in quotes, and `pg_` is reserved: such users are refused.
-//! - A password reaches the server only as a SCRAM-SHA-256 verifier ("CREATE ROLE", PASSWORD), so no log can hold it. Hooks
-//!   that judge passwords cannot judge that one; those that refuse verifiers show as `PasswordRejected`.
+//! - Statements hold a password only as a SCRAM-SHA-256 verifier ("CREATE ROLE", PASSWORD), so no log can hold it. At a
+//!   login, whoever answers at the address can ask the driver for the password itself: only `VerifyFull` makes sure who.
+//!   Hooks that judge passwords cannot judge a verifier; those that refuse one show as `PasswordRejected`.
 //! - `has_table_privilege` and the lists of privileges can be read by everybody ("System Information Functions"): `reads`
 //!   can always tell, save for another database.
 //!

@@ -355,7 +355,15 @@ fn revoke(role: Role<'_>, relations: &[Relation<'_>]) -> Vec<Statement> {
 /// REVOKE takes back only what the role that runs it has granted, a superuser's only what the owner has, and `GRANTED BY`
 /// another role is refused with 0A000 (tried on 15 and 18): so it runs as the grantor where the session may SET ROLE to it.
 pub(crate) fn take_back_held(role: Role<'_>, held: &Held) -> Option<Statement> {
-    let revoke = revoke_on(&held.object(), role);
+    // Of the roles that the session has, the server acts as the one that may grant most of what is named: what dzconn
+    // grants is named by itself first, since that is what its own role granted.
+    let given = match held.object() {
+        Object::Table(_) => "SELECT",
+        Object::Schema(_) => "USAGE",
+        Object::Database(_) => "CONNECT",
+    };
+    let exact = sql!["REVOKE ", given, " ON ", held.object(), " FROM ", role];
+    let revoke = sql![exact, "; ", revoke_on(&held.object(), role)];
     let sql = match held.way.as_str() {
         "self" => revoke,
         // RESET goes back to what the session began with, which may itself be a role that was set.

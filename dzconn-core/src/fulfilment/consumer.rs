@@ -35,16 +35,23 @@ impl Consumer {
         let task = ConsumerTask { subscription: subscription.clone(), delivery };
         let mut run = ConsumerRun::new(Arc::new(task));
         let mut answer = Answer::Begin;
-        loop {
+        let (copy, failed) = loop {
             match run.next(answer, &mut System) {
-                Next::Do(effect) => answer = driver.perform(&effect).await?,
-                Next::End(consumed) => {
-                    return match &consumed.failure {
-                        None => Ok(consumed),
-                        Some(failure) => Err(driver.error(failure)),
-                    };
-                }
+                Next::Do(effect) => match driver.perform(&effect).await {
+                    Ok(done) => answer = done,
+                    Err(error) => break (run.delivered_copy().cloned().map(Box::new), Some(error)),
+                },
+                Next::End(Consumed { copy, failure }) => break (copy, failure.map(|failure| driver.error(&failure))),
             }
+        };
+        match failed {
+            None => Ok(Consumed { copy, failure: None }),
+            // What earlier runs have left does not make this one's delivery undone.
+            Some(error) if copy.is_some() => {
+                tracing::warn!(%error, "what earlier runs left could not be cleaned up");
+                Ok(Consumed { copy, failure: None })
+            }
+            Some(error) => Err(error),
         }
     }
 }

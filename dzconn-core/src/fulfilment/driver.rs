@@ -92,9 +92,17 @@ impl<'a> Driver<'a> {
             if ends_session {
                 self.session = None;
             }
+            // The work is done; without its session the lock goes too.
+            if *effect == Effect::Unlock {
+                self.session = None;
+                return Ok(Answer::Failed(error.kind()));
+            }
             if !error.is_retryable() {
                 let kind = error.kind();
-                self.error.get_or_insert(error);
+                // That a read-back fails is tolerated, and must not stand for a later failure.
+                if !matches!(effect, Effect::Reads(..)) {
+                    self.error.get_or_insert(error);
+                }
                 return Ok(Answer::Failed(kind));
             }
             self.retries += 1;
@@ -195,7 +203,7 @@ impl<'a> Driver<'a> {
             None => side.connector.connect(side.source, self.deadline).await?,
         };
         let wait = self.settings.lock_wait.min(self.deadline.remaining());
-        let hold = self.settings.deadline + Duration::from_secs(10);
+        let hold = self.settings.deadline.saturating_add(Duration::from_secs(10));
         match session.lock(&LockKey::new(&self.subscription.key()), wait, hold).await? {
             Lock::Held => {}
             Lock::Unsupported(_) if self.settings.host_serialises => {}
@@ -262,18 +270,20 @@ pub(crate) fn question(subscription: &Subscription, told: Wanted) -> Question {
 pub(crate) async fn find(tracking: &dyn TrackingStore, key: &SourceKey, asset: &AssetId) -> Result<Option<TableName>> {
     let query = Query::Entries(key.clone());
     let mut after = None;
+    let mut unreadable = None;
     loop {
         let page = tracking.list(&query, after.as_ref()).await?;
         for stored in page.records {
-            if let Record::Entry(entry) = stored?.record
-                && entry.assets.contains_key(asset)
-            {
-                return Ok(Some(entry.table));
+            match stored.map(|stored| stored.record) {
+                Ok(Record::Entry(entry)) if entry.assets.contains_key(asset) => return Ok(Some(entry.table)),
+                Ok(_) => {}
+                Err(error) => unreadable = Some(error),
             }
         }
         match page.next {
             Some(next) => after = Some(next),
-            None => return Ok(None),
+            // It may be the one that was looked for.
+            None => return unreadable.map_or(Ok(None), Err),
         }
     }
 }
@@ -343,7 +353,9 @@ fn explain(error: Error) -> Error {
         ErrorKind::RecordInvalid => {
             "compare the record with a backup; or remove what the source grants to the user by hand, then the record"
         }
-        ErrorKind::SecretInvalid => "restore the secret's earlier value",
+        ErrorKind::SecretInvalid => {
+            "correct the secret's value; or, where the source has moved, revoke the environment's assets on it and grant them again"
+        }
         ErrorKind::UserLoginRefused => {
             "look for a rule that keeps the user out: pg_hba.conf, an account lock, a login trigger, a network rule"
         }

@@ -10,7 +10,7 @@ use crate::model::{AssetRecord, Location, Subscription, WantedRecord};
 use crate::portal::{Lookup, Portal, Question, Wanted};
 use crate::store::{Change, Expect, Key, Query, Record, Stored, Transaction, WriteOutcome};
 use crate::workflow::{Fresh as _, Outcome};
-use crate::{Error, Result, TrackingStore};
+use crate::{Error, ErrorKind, Result, TrackingStore};
 
 /// What runs where the portal and the tracking tables are.
 #[derive(Clone, Debug)]
@@ -36,7 +36,10 @@ impl Governance {
         let mut found = self.tracked_for(event).await?;
         let today = match self.portal.subscriptions(event).await {
             Ok(today) => today,
-            Err(error) if !found.is_empty() && !error.is_retryable() => Vec::new(),
+            Err(error) if !found.is_empty() && !error.is_retryable() => {
+                tracing::warn!(%error, "the portal cannot say whom the event is about; what tracking has is worked on");
+                Vec::new()
+            }
             Err(error) => return Err(error),
         };
         let known = |lookup: &Lookup| {
@@ -57,11 +60,13 @@ impl Governance {
         loop {
             let page = self.tracking.list(&Query::Assets(None), after.as_ref()).await?;
             for stored in page.records {
-                if let Record::Asset(row) = stored?.record
-                    && row.project == event.project
-                    && row.listing == event.listing
-                {
-                    found.push(Lookup::Ours(Box::new(event.tracked(row))));
+                match stored.map(|stored| stored.record) {
+                    Ok(Record::Asset(row)) if row.project == event.project && row.listing == event.listing => {
+                        found.push(Lookup::Ours(Box::new(event.tracked(row))));
+                    }
+                    Ok(_) => {}
+                    // One bad record keeps nobody else's access from being taken back.
+                    Err(error) => found.push(Lookup::Skipped(format!("a record cannot be read: {error}"))),
                 }
             }
             match page.next {
@@ -75,19 +80,19 @@ impl Governance {
     /// taken back there first. A revoke goes where tracking says that the asset was granted, whatever the catalogue says.
     pub async fn orders(&self, subscription: &Subscription, wish: Wanted) -> Result<Vec<Order>> {
         let Some(row) = self.tracked(subscription).await? else {
-            return Ok(vec![Order { subscription: subscription.clone(), wish, ask: true, table: None }]);
+            return Ok(vec![Order { subscription: subscription.clone(), wish, leaves: false, table: None }]);
         };
         let here = &subscription.location;
         let there = at(subscription, &row);
         let stays = row.connection == here.connection && row.path == here.path;
         let table = Some(row.table);
         Ok(match wish {
-            Wanted::Grant if stays => vec![Order { subscription: subscription.clone(), wish, ask: true, table }],
+            Wanted::Grant if stays => vec![Order { subscription: subscription.clone(), wish, leaves: false, table }],
             Wanted::Grant => vec![
-                Order { subscription: there, wish: Wanted::Revoke, ask: false, table },
-                Order { subscription: subscription.clone(), wish, ask: true, table: None },
+                Order { subscription: there, wish: Wanted::Revoke, leaves: true, table },
+                Order { subscription: subscription.clone(), wish, leaves: false, table: None },
             ],
-            Wanted::Retain | Wanted::Revoke => vec![Order { subscription: there, wish, ask: true, table }],
+            Wanted::Retain | Wanted::Revoke => vec![Order { subscription: there, wish, leaves: false, table }],
         })
     }
 
@@ -106,7 +111,12 @@ impl Governance {
         let key = Key::Wanted(question.environment.clone(), question.asset.clone());
         loop {
             let seen = self.tracking.read(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
-            let wanted = self.portal.wanted(question).await?;
+            // What is approved only in part is not approved: who obeys the answer must not find an older, wider one.
+            let (wanted, refused) = match self.portal.wanted(question).await {
+                Ok(wanted) => (wanted, None),
+                Err(error) if error.kind() == ErrorKind::Refused => (Wanted::Revoke, Some(error)),
+                Err(error) => return Err(error),
+            };
             let mut fresh = super::fresh::System;
             let record = Record::Wanted(WantedRecord {
                 environment: question.environment.clone(),
@@ -117,7 +127,7 @@ impl Governance {
             let expect = seen.as_ref().map_or(Expect::Absent, Stored::expect);
             let changes = vec![Change::put(expect, fresh.version(), record)];
             if self.tracking.commit(&Transaction { changes }).await? == WriteOutcome::Written {
-                return Ok(wanted);
+                return refused.map_or(Ok(wanted), Err);
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::event::{Ending, SubscriptionEvent};
 use crate::model::{Subscription, TableName};
 use crate::portal::{Lookup, Wanted};
 use crate::workflow::{Consumed, Delivery, Did, Granted, Outcome, Revoked};
-use crate::{Deadline, Result};
+use crate::{Changed, Deadline, Result, Step};
 
 /// How long a report may take, at most.
 const REPORT: Duration = Duration::from_secs(15);
@@ -52,8 +52,8 @@ pub struct Order {
     pub subscription: Subscription,
     /// What it is started for; the portal has the last word.
     pub wish: Wanted,
-    /// Whether the portal is asked.
-    pub ask: bool,
+    /// The asset has moved away from here: it is taken back, unless access is to be retained.
+    pub leaves: bool,
     /// The table that tracking has for the asset.
     pub table: Option<TableName>,
 }
@@ -133,27 +133,30 @@ impl Fulfilment {
         self.0.producer.close().await;
     }
 
+    /// Brings a wish about, and reports what has become of it.
     async fn fulfil(&self, subscription: &Subscription, wish: Wanted) -> Result<Outcome> {
-        let mut outcome = Outcome::Superseded;
-        for order in self.0.governance.orders(subscription, wish).await? {
-            outcome = self.run(&order).await?;
-        }
-        Ok(outcome)
-    }
-
-    /// One run of producer and consumer, and the report.
-    async fn run(&self, order: &Order) -> Result<Outcome> {
-        let Parts { governance, producer, .. } = &*self.0;
-        let deadline = Deadline::within(producer.settings.deadline);
-        let result = self.bring_about(order, deadline).await;
+        let result = self.run_all(subscription, wish).await;
         // A report that fails does not change what was brought about.
-        if order.ask {
-            let report = governance.portal.report(&order.subscription, result.as_ref());
-            if let Err(error) = Deadline::within(REPORT).run("the report", report).await {
-                tracing::warn!(%error, "the outcome could not be reported");
-            }
+        let report = self.0.governance.portal.report(subscription, result.as_ref());
+        if let Err(error) = Deadline::within(REPORT).run("the report", report).await {
+            tracing::warn!(%error, "the outcome could not be reported");
         }
         result
+    }
+
+    async fn run_all(&self, subscription: &Subscription, wish: Wanted) -> Result<Outcome> {
+        let Parts { governance, producer, .. } = &*self.0;
+        let deadline = Deadline::within(producer.settings.deadline);
+        let orders = deadline.run("looking up where the asset is", governance.orders(subscription, wish)).await;
+        let orders = orders
+            .map_err(|error| error.at(Step::LookUp).on_asset(&subscription.location.path).changed(Changed::Nothing))?;
+        let mut outcome = Outcome::Superseded;
+        for (i, order) in orders.iter().enumerate() {
+            let result = self.bring_about(order, Deadline::within(producer.settings.deadline)).await;
+            // An asset that has moved has been taken back at its old place by now.
+            outcome = result.map_err(|error| if i > 0 { error.changed(Changed::Unfinished) } else { error })?;
+        }
+        Ok(outcome)
     }
 
     async fn bring_about(&self, order: &Order, deadline: Deadline) -> Result<Outcome> {

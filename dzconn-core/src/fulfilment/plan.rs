@@ -18,7 +18,7 @@ use crate::{Changed, CredentialStore, Deadline, Error, ErrorKind, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The steps; none if everything is already as it is wanted.
+    /// The steps. A grant that is there already is made sure of, so its statements stand here too, but no record.
     pub steps: Vec<PlannedStep>,
 }
 

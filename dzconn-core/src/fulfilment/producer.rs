@@ -68,12 +68,19 @@ impl Producer {
     /// # Errors
     /// What kept it from getting to an end. What it was doing is finished, or undone, by the next run.
     pub async fn run(&self, order: &Order, deadline: Deadline) -> Result<ProducerReport> {
+        let location = &order.subscription.location;
+        let early = |error: Error| {
+            error
+                .on_asset(&location.path)
+                .on_source(&location.connection)
+                .for_environment(&order.subscription.consumer.environment)
+                .changed(Changed::Nothing)
+        };
+        let _turn =
+            self.sessions.turn(&order.subscription.key(), deadline).await.map_err(|e| early(e.at(Step::Lock)))?;
         let source = self.source(order, deadline).await?;
-        let connector = &**self.engines.for_source(&source).map_err(|error| {
-            error.at(Step::LookUp).on_asset(&order.subscription.location.path).changed(Changed::Nothing)
-        })?;
-        let task = self.task(order, &source)?;
-        let _turn = self.sessions.turn(&order.subscription.key(), deadline).await?;
+        let connector = &**self.engines.for_source(&source).map_err(|error| early(error.at(Step::LookUp)))?;
+        let task = self.task(order, &source).map_err(|error| early(error.at(Step::Input)))?;
         let mut driver = Driver::new(&order.subscription, &*self.tracking, &self.settings, deadline);
         driver.source = Some(SourceSide {
             source: &source,
@@ -98,7 +105,8 @@ impl Producer {
         if unlocked {
             driver.keep_session();
         }
-        let changed = if produced.undone { Changed::Nothing } else { Changed::Unfinished };
+        let nothing = produced.undone || !driver.touched;
+        let changed = if nothing { Changed::Nothing } else { Changed::Unfinished };
         let failure = produced.failure.as_ref().map(|failure| driver.error(failure).changed(changed));
         Ok(ProducerReport { did: produced.did, failure, excess: std::mem::take(&mut driver.excess) })
     }
@@ -109,7 +117,8 @@ impl Producer {
         Ok(ProducerTask {
             subscription: order.subscription.clone(),
             wish: order.wish,
-            ask: order.ask,
+            ask: true,
+            leaves: order.leaves,
             table: order.table.clone(),
             user: connector.fold_user_name(user),
             endpoint: source.endpoint.clone(),

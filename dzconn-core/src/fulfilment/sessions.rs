@@ -19,11 +19,11 @@ pub(crate) struct Sessions {
     per_source: usize,
     runs: Table<SourceKey, tokio::sync::Mutex<()>>,
     caps: Table<ConnectionId, Semaphore>,
-    idle: Mutex<HashMap<Source, Idle>>,
+    idle: Mutex<HashMap<ConnectionId, Idle>>,
 }
 
-/// A session and since when it is idle.
-type Idle = (Box<dyn SourceEngine>, Instant);
+/// A session, the source and login that it is of, and since when it is idle.
+type Idle = (Source, Box<dyn SourceEngine>, Instant);
 
 /// A place in both queues, given back on drop.
 #[derive(Debug)]
@@ -55,21 +55,22 @@ impl Sessions {
     /// A session that an earlier run has left, for just this source and login.
     pub(crate) fn take(&self, source: &Source) -> Option<Box<dyn SourceEngine>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|_, (_, since)| since.elapsed() < KEEP);
-        idle.remove(source).map(|(session, _)| session)
+        idle.retain(|_, (.., since)| since.elapsed() < KEEP);
+        let (of, session, _) = idle.remove(&source.connection)?;
+        (of == *source).then_some(session)
     }
 
     /// Keeps an unlocked session for the next run. One for each source is enough to save a sequence of runs the connecting.
     pub(crate) fn keep(&self, source: &Source, session: Box<dyn SourceEngine>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|_, (_, since)| since.elapsed() < KEEP);
-        idle.insert(source.clone(), (session, Instant::now()));
+        idle.retain(|_, (.., since)| since.elapsed() < KEEP);
+        idle.insert(source.connection.clone(), (source.clone(), session, Instant::now()));
     }
 
     /// Takes all idle sessions out, to be closed.
     pub(crate) fn drain(&self) -> Vec<Box<dyn SourceEngine>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.drain().map(|(_, (session, _))| session).collect()
+        idle.drain().map(|(_, (_, session, _))| session).collect()
     }
 }
 

@@ -14,7 +14,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// How long a run waits for another one that holds the source's lock; 20 seconds by default.
     pub lock_wait: Duration,
-    /// How many sessions are open on one source at once, at most; 4 by default.
+    /// How many runs have an admin session on one source at once, at most; 4 by default. Each also logs in once as its user,
+    /// and one idle session is kept for the next run.
     pub sessions_per_source: usize,
     /// How often a run tries again what is retryable, in all; 8 times by default.
     pub retries: u32,

@@ -78,7 +78,8 @@ impl Credentials {
                 subprotocol,
             },
             database,
-            user: UserName::new(required("username")?)?,
+            user: UserName::new(required("username")?)
+                .map_err(|_| wrong("has a username that is none: 1 to 128 characters, no NUL"))?,
             password: Secret::new(required("password")?),
             ssl: object.get("ssl").and_then(Value::as_bool),
         })

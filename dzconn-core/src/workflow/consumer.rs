@@ -66,6 +66,11 @@ impl ConsumerRun {
         Self { task, at: At::Begin, copy: None, failure: None }
     }
 
+    /// The copy, once it has been delivered; what follows is cleaning up.
+    pub fn delivered_copy(&self) -> Option<&StoredSecret> {
+        self.copy.as_deref()
+    }
+
     /// What the run is about.
     pub fn task(&self) -> &ConsumerTask {
         &self.task

@@ -158,6 +158,7 @@ impl Run {
             subscription: order.subscription,
             wish: order.wish,
             ask: order.ask,
+            leaves: false,
             table: order.table,
             user: user(),
             endpoint: endpoint(),

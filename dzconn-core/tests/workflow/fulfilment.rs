@@ -9,7 +9,7 @@ use dzconn_core::model::*;
 use dzconn_core::portal::{Portal as _, Question, Wanted};
 use dzconn_core::store::{Key, NewSecret, Slot};
 use dzconn_core::workflow::Outcome;
-use dzconn_core::{Changed, CredentialStore as _, ErrorKind, Fulfilment};
+use dzconn_core::{Changed, CredentialStore as _, ErrorKind, Fulfilment, TrackingStore as _};
 
 use crate::world::{CONSUMER, PRODUCER, World, id, table};
 
@@ -173,6 +173,55 @@ async fn an_asset_that_moved_is_taken_back_where_it_was() {
 }
 
 #[tokio::test]
+async fn an_asset_that_moved_leaves_what_is_to_be_retained() {
+    let world = World::new();
+    world.catalog.add(Source { connection: id("elsewhere"), ..world.engine.source() });
+    let old = world.subscription("employees");
+    let granted = world.grant(&old).await;
+    world.want(&old, Wanted::Retain);
+    world.fulfilment.retain(&old).await.unwrap();
+    let mut moved = old.clone();
+    moved.location.connection = id("elsewhere");
+    assert_eq!(world.fulfilment.grant(&moved).await.unwrap(), Outcome::Superseded, "a late event");
+    assert!(world.engine.read_as(&granted.credentials, &table("employees")));
+}
+
+#[tokio::test]
+async fn a_row_that_is_out_of_date_does_not_hide_what_is_granted() {
+    let world = World::new();
+    world.grant(&world.subscription("offices")).await;
+    let asset = world.published("one", "EMPLOYEES");
+    world.grant(&asset).await;
+    let key = Key::Asset(asset.consumer.environment.clone(), asset.asset.id.clone());
+    let stale = world.tracking.read(std::slice::from_ref(&key)).await.unwrap().remove(0).unwrap();
+    // The path means another table by now; a run grants that, and dies before it writes the row.
+    world.engine.add_table(&table("EMPLOYEES"));
+    let granted = world.grant(&asset).await;
+    world.tracking.insert(key, stale);
+    assert!(world.revoke(&asset).await.changed);
+    assert!(!world.engine.read_as(&granted.credentials, &table("EMPLOYEES")));
+    world.revoke(&world.subscription("offices")).await;
+    world.assert_nothing_left("");
+}
+
+#[tokio::test]
+async fn an_approval_that_was_narrowed_is_recorded_as_none() {
+    let world = World::new();
+    let employees = world.subscription("employees");
+    let tracking: Arc<dyn dzconn_core::TrackingStore> = Arc::new(world.tracking.clone());
+    let governance = Governance::new(Arc::new(world.portal.clone()), Arc::clone(&tracking));
+    let Subscription { domain, consumer, asset, listing, .. } = employees.clone();
+    let Consumer { project, environment, .. } = consumer;
+    let (listing, asset) = (listing.id, asset.id);
+    let question = Question { domain, project, environment, listing, asset, told: Wanted::Grant };
+    world.want(&employees, Wanted::Grant);
+    governance.record(&question).await.unwrap();
+    world.portal.want(question.project.clone(), question.listing.clone(), Err(ErrorKind::Refused));
+    assert_eq!(governance.record(&question).await.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(RecordedPortal::new(tracking).wanted(&question).await.unwrap(), Wanted::Revoke);
+}
+
+#[tokio::test]
 async fn what_public_can_read_is_found_and_said() {
     let world = World::new();
     let [employees, offices] = ["employees", "offices"].map(|name| world.subscription(name));
@@ -236,7 +285,7 @@ async fn the_copy_follows_its_source() {
     let name = world.vault.live().into_iter().find(|(account, ..)| account.as_str() == PRODUCER).unwrap().1;
     let Slot::Live(secret) = producer.read(&name).await.unwrap() else { panic!() };
     let mut changed = secret.credentials.clone();
-    changed.endpoint.host = "moved.internal".into();
+    changed.ssl = Some(true);
     let tags = SecretTags { domain: id("dzd_1"), project: id("fin"), environment: id("env1") };
     producer.replace(&name, &secret.version, &NewSecret { credentials: changed.clone(), tags }).await.unwrap();
     assert_eq!(world.grant(&employees).await.credentials, changed);

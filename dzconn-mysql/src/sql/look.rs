@@ -29,12 +29,13 @@ pub(crate) fn read_only() -> Sql {
     sql!["SELECT IF(@@GLOBAL.read_only, 1, 0)"]
 }
 
-/// The tables and views that fit a path but for case, as (database, table).
+/// The tables and views that fit a path but for case, as (database, table). The server's own databases are never granted.
 ///
 /// Compared byte by byte after folding: the server's own collations would also take `é` for `e`.
 pub(crate) fn find(path: &AssetPath) -> Sql {
     sql![
-        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema <> 'information_schema' \
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE \
+         LOWER(table_schema) NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') \
          AND LOWER(CONVERT(CONCAT(table_schema, '.', table_name) USING utf8mb4)) COLLATE utf8mb4_bin = LOWER(",
         Text(path.as_str()),
         ")"

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dzconn_core::fulfilment::Settings;
-use dzconn_core::{CredentialStore, Deadline, Engines, Error, ErrorKind, Fulfilment, Result, Step, TrackingStore};
+use dzconn_core::{
+    Changed, CredentialStore, Deadline, Engines, Error, ErrorKind, Fulfilment, Result, Step, TrackingStore,
+};
 
 use crate::args::{ConnectArgs, Global};
 use crate::catalog::DirectoryCatalog;
@@ -49,6 +51,13 @@ impl World {
             None => Directory::empty()?,
         };
         directory.sources.retain(|other| other.connection != entry.connection);
+        if directory.sources.iter().any(|other| other.name == entry.name) {
+            let what = format!("the directory file has another source {:?}", entry.name);
+            return Err(Error::new(ErrorKind::InvalidInput, what)
+                .at(Step::Input)
+                .advise("give another --connection, or --source instead of --url")
+                .changed(Changed::Nothing));
+        }
         directory.sources.push(entry);
         self.directory = Arc::new(directory);
         Ok((self, Some(name)))

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{At, Delivery, Did, OUT_OF_STEP, ProducerRun, ProducerTask, Step};
+use super::{At, Change, Delivery, Did, OUT_OF_STEP, ProducerRun, ProducerTask, Step};
 use crate::ErrorKind;
 use crate::engine::{Login, Reads};
 use crate::model::{
-    Credentials, Generation, Phase, SecretName, SecretTags, SourceRecord, Subscription, Target, UserName,
+    Credentials, Generation, Phase, SecretName, SecretTags, SourceEndpoint, SourceRecord, Subscription, Target,
+    UserName,
 };
 use crate::store::{NewSecret, Slot};
 use crate::workflow::effect::{Effect, Failure, Fresh};
@@ -28,6 +29,12 @@ impl ProducerRun {
                 ErrorKind::SecretInvalid,
                 "the environment's secret names another user than the record does",
             )),
+            Slot::Live(secret) if !same_address(&secret.credentials.endpoint, &self.task.endpoint) => {
+                Err(Failure::found(
+                    ErrorKind::SecretInvalid,
+                    "the environment's secret names another host or port than the connection does by now",
+                ))
+            }
             Slot::Live(secret) => {
                 self.secret = Some(secret);
                 let readers = self.task.readers.clone();
@@ -98,6 +105,7 @@ impl ProducerRun {
             }
             Slot::Live(now) if self.secret.as_ref().is_some_and(|seen| seen.version == now.version) => {
                 self.mended = true;
+                self.note(Change::Made);
                 let credentials = self.credentials()?;
                 self.go(At::Password, Effect::SetPassword(credentials))
             }
@@ -118,7 +126,8 @@ impl ProducerRun {
                 "the source record does not say which secret it granted with",
             ));
         };
-        let super::Tally { new_user, changed, .. } = self.tally;
+        let super::Tally { new_user, change, .. } = self.tally;
+        let changed = change != Change::Nothing;
         self.did = Some(did(Delivery { generation: id, table, user, secret, secret_id, copy, new_user, changed }));
         self.unlock()
     }
@@ -176,4 +185,9 @@ impl ProducerRun {
             },
         })
     }
+}
+
+/// Whether what logs in here would also log in where the secret says.
+fn same_address(one: &SourceEndpoint, other: &SourceEndpoint) -> bool {
+    (&one.host, one.port) == (&other.host, other.port)
 }

@@ -22,8 +22,10 @@ pub struct ProducerTask {
     pub subscription: Subscription,
     /// What the run was started for; the portal has the last word.
     pub wish: Wanted,
-    /// Whether the portal is asked. It is not when an asset is taken back from a place where it no longer is.
+    /// Whether the portal is asked, or the wish is all there is.
     pub ask: bool,
+    /// The asset has moved away from here: whatever is wanted of it, it is taken back here, unless access is to be retained.
+    pub leaves: bool,
     /// The table that tracking has for the asset.
     pub table: Option<TableName>,
     /// The user of a new generation.
@@ -43,7 +45,7 @@ pub struct Produced {
     pub did: Did,
     /// What kept the run from doing what was wanted. What it had begun has been undone, as far as `undone` says.
     pub failure: Option<Failure>,
-    /// After a failure: whether everything is as it was.
+    /// After a failure: whether all that this run had begun has been taken back, and nothing else.
     pub undone: bool,
 }
 
@@ -133,8 +135,18 @@ enum Course {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Tally {
     new_user: bool,
-    changed: bool,
+    change: Change,
     dropped: bool,
+}
+
+/// How far a run has gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Change {
+    #[default]
+    Nothing,
+    Made,
+    /// Access that was there before has been taken away.
+    Took,
 }
 
 /// One run of the producer's part, as a state machine: [`next`](Self::next) takes the answer to the last effect and says
@@ -228,12 +240,16 @@ impl ProducerRun {
     fn end(&mut self) -> Next<Produced> {
         self.at = At::End;
         let did = self.did.take().unwrap_or(Did::Revoked {
-            changed: self.tally.changed,
+            changed: self.tally.change != Change::Nothing,
             dropped: self.tally.dropped,
             table: self.table.clone(),
             reads: self.reads.clone(),
         });
-        Next::End(Produced { did, failure: self.failure.clone(), undone: self.course != Course::Stuck })
+        Next::End(Produced {
+            did,
+            failure: self.failure.clone(),
+            undone: self.course == Course::Undo && self.tally.change < Change::Took,
+        })
     }
 
     /// The session is gone, and the lock with it: somebody else may have been at work since.
@@ -241,6 +257,10 @@ impl ProducerRun {
         let Self { task, tally, .. } = self.clone();
         *self = Self { tally, ..Self::new(task) };
         self.go(At::Lock, Effect::Lock)
+    }
+
+    fn note(&mut self, change: Change) {
+        self.tally.change = self.tally.change.max(change);
     }
 
     fn go(&mut self, at: At, effect: Effect) -> Step {
@@ -254,7 +274,7 @@ impl ProducerRun {
             (At::Lock, Answer::Done) if self.task.ask => self.go(At::Ask, Effect::Ask),
             (At::Lock, Answer::Done) => self.with_wish(),
             (At::Ask, Answer::Wanted(wanted)) => {
-                self.wish = wanted;
+                self.wish = if self.task.leaves && wanted == Wanted::Grant { Wanted::Revoke } else { wanted };
                 self.with_wish()
             }
             (At::Resolve, Answer::Table(table)) => {
@@ -278,13 +298,16 @@ impl ProducerRun {
             }
             (At::Find, Answer::Found(table)) => {
                 self.searched = true;
-                self.table = table;
+                self.table = table.or(self.table.take());
                 self.read()
             }
             (At::Secret, Answer::Slot(slot)) => self.with_secret(slot, fresh),
             (At::Share, Answer::Done) => self.create_user(),
             (At::User, Answer::Created(created)) => {
                 self.tally.new_user |= created == Created::New;
+                if created == Created::New {
+                    self.note(Change::Made);
+                }
                 self.grant()
             }
             (At::Grant | At::Password, Answer::Done) => self.log_in(),
@@ -347,7 +370,8 @@ impl ProducerRun {
     }
 
     fn written(&mut self, at: &At, fresh: &mut dyn Fresh) -> Step {
-        self.tally.changed = true;
+        let took = matches!(at, At::IntendRevoke(_)) && self.course == Course::Forward;
+        self.note(if took { Change::Took } else { Change::Made });
         if let At::IntendGrant(view)
         | At::Granted(view)
         | At::Retain(view)
@@ -393,6 +417,9 @@ impl ProducerRun {
             At::Begin | At::Lock | At::End => Err(failure),
             // Approved with filters only: whatever was granted before is more than is approved now.
             At::Ask if kind == ErrorKind::Refused => {
+                if self.task.wish != Wanted::Grant {
+                    self.failure = None;
+                }
                 self.wish = Wanted::Revoke;
                 self.read()
             }

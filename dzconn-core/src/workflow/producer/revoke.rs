@@ -26,7 +26,8 @@ impl ProducerRun {
             } else {
                 self.write(&Move::Retain { asset: asset.clone() }, At::Retain, fresh)
             };
-        } else if open.is_none() && self.table.is_none() && !self.searched && source.settled > 0 {
+        } else if open.is_none() && settled.is_none() && !self.leaving && !self.searched && source.settled > 0 {
+            // Where tracking has no row, or one that is out of date: a run has died before it was written.
             return self.go(At::Find, Effect::Find);
         }
         let step = Move::Revoke { asset: asset.clone(), table: open.or_else(|| self.table.clone()) };

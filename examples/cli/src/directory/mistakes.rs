@@ -39,7 +39,7 @@ impl<'a> Mistakes<'a> {
         let file = file.display();
         Error::new(ErrorKind::InvalidConfig, lines.join("\n"))
             .at(Step::Input)
-            .advise(format!("mend {file}; `dzconn check` reads it without touching any database"))
+            .advise(format!("mend {file}; `dzconn check --offline` reads it without touching any database"))
             .changed(Changed::Nothing)
     }
 }

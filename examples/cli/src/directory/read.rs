@@ -176,6 +176,7 @@ impl Reader<'_> {
         let connection_span = fields.value("connection").map(toml::Spanned::span);
         let connection: Option<ConnectionId> = fields.parsed("connection", mistakes);
         let connection = connection.or_else(|| name.as_ref().and_then(|(name, _)| name.parse().ok()));
+        let connection_span = connection_span.or_else(|| name.as_ref().map(|(_, span)| span.clone()));
         if let (Some(connection), Some(span)) = (&connection, &connection_span)
             && let Some(other) = into.source_of(connection)
         {
