@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,8 @@ pub(crate) fn every_proof_holds_and_nothing_is_left(server: &Server) {
     wait_until("the servers' folder is empty", || std::fs::read_dir(&folder).unwrap().next().is_none());
 
     // Kept, and then interrupted.
-    let mut child = bench.command(&["demo", "--only", only, "--keep"]).spawn().unwrap();
+    let mut kept = Kept(bench.command(&["demo", "--only", only, "--keep"]).spawn().unwrap());
+    let child = &mut kept.0;
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let heading = lines.next().unwrap().unwrap();
     let address = heading.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap();
@@ -41,6 +42,16 @@ pub(crate) fn every_proof_holds_and_nothing_is_left(server: &Server) {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     wait_until("the server is gone", || TcpStream::connect(&address).is_err());
     wait_until("the servers' folder is empty", || std::fs::read_dir(&folder).unwrap().next().is_none());
+}
+
+/// Ends with the test, also when that fails; its servers end with it.
+struct Kept(Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[track_caller]
