@@ -85,7 +85,7 @@ impl Fulfilment {
     /// Brings it about that the environment reads the table, if the portal (still) wants it.
     ///
     /// Granting again changes nothing. An asset that tracking has at another connection or path has moved: it is taken back
-    /// there first.
+    /// there first, unless access is to be retained there.
     ///
     /// # Errors
     /// The kinds of the steps; [`Error::left`](crate::Error::left) says whether anything is left half done.
