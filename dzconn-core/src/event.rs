@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{AssetRecord, DomainId, ListingId, ProjectId, Subscription, SubscriptionId};
+use crate::model::{AssetRecord, DomainId, ListingId, Location, ProjectId, Subscription, SubscriptionId};
 use crate::{Error, ErrorKind, Result, Step};
 
 /// How a subscription ends.
@@ -76,8 +76,8 @@ impl SubscriptionEvent {
     }
 
     /// This event's subscription for an asset that tracking has.
-    pub(crate) fn tracked(&self, row: AssetRecord) -> Subscription {
-        Subscription { subscription: self.subscription.clone(), event: self.id.clone(), ..row.into() }
+    pub(crate) fn tracked(&self, row: AssetRecord, location: Location) -> Subscription {
+        Subscription { subscription: self.subscription.clone(), event: self.id.clone(), ..row.at(location) }
     }
 }
 

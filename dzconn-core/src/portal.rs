@@ -29,12 +29,14 @@ pub struct Question {
 }
 
 /// What an event is about, for one environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Lookup {
     /// This is to be read, or no longer.
     Ours(Box<Subscription>),
     /// What is not ours, and why.
     Skipped(String),
+    /// What may be ours, and cannot be worked on.
+    Failed(Error),
 }
 
 /// The portal: the truth about what is wanted, and the place where outcomes are shown.

@@ -6,6 +6,7 @@ use super::settings::Settings;
 use super::{Consumer, Fulfilment, Governance, Parts, Producer};
 use crate::engine::Engines;
 use crate::portal::AsTold;
+use crate::store::{CredentialStores, OneStore};
 use crate::{Catalog, CredentialStore, Error, ErrorKind, Portal, Result, TrackingStore};
 
 /// Collects the parts; see [`Fulfilment::builder`].
@@ -13,8 +14,8 @@ use crate::{Catalog, CredentialStore, Error, ErrorKind, Portal, Result, Tracking
 #[must_use]
 pub struct FulfilmentBuilder {
     engines: Engines,
-    credentials: Option<Arc<dyn CredentialStore>>,
-    copies: Option<Arc<dyn CredentialStore>>,
+    credentials: Option<Arc<dyn CredentialStores>>,
+    copies: Option<Arc<dyn CredentialStores>>,
     tracking: Option<Arc<dyn TrackingStore>>,
     catalog: Option<Arc<dyn Catalog>>,
     portal: Option<Arc<dyn Portal>>,
@@ -30,13 +31,22 @@ impl FulfilmentBuilder {
 
     /// The secrets of the producer's account, and of the consumer's too unless [`copies`](Self::copies) are given.
     pub fn credentials(mut self, store: impl CredentialStore + 'static) -> Self {
-        self.credentials = Some(Arc::new(store));
+        self.credentials = Some(Arc::new(OneStore(Arc::new(store))));
         self
     }
 
     /// The secrets of the consumer's account, as the consumer's role sees them.
     pub fn copies(mut self, store: impl CredentialStore + 'static) -> Self {
-        self.copies = Some(Arc::new(store));
+        self.copies = Some(Arc::new(OneStore(Arc::new(store))));
+        self
+    }
+
+    /// The secrets of many accounts, producers' and consumers'; instead of [`credentials`](Self::credentials) and
+    /// [`copies`](Self::copies).
+    pub fn credential_stores(mut self, stores: impl CredentialStores + 'static) -> Self {
+        let stores: Arc<dyn CredentialStores> = Arc::new(stores);
+        self.copies = Some(Arc::clone(&stores));
+        self.credentials = Some(stores);
         self
     }
 

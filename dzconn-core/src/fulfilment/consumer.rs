@@ -6,13 +6,14 @@ use super::driver::Driver;
 use super::fresh::System;
 use super::settings::Settings;
 use crate::model::Subscription;
+use crate::store::CredentialStores;
 use crate::workflow::{Answer, Consumed, ConsumerRun, ConsumerTask, Delivery, Next};
-use crate::{CredentialStore, Deadline, Result, TrackingStore};
+use crate::{Deadline, Result, Step, TrackingStore};
 
 /// What runs in the consumer's account.
 #[derive(Debug)]
 pub struct Consumer {
-    pub(super) copies: Arc<dyn CredentialStore>,
+    pub(super) copies: Arc<dyn CredentialStores>,
     pub(super) tracking: Arc<dyn TrackingStore>,
     pub(super) settings: Settings,
 }
@@ -29,7 +30,12 @@ impl Consumer {
         deadline: Deadline,
     ) -> Result<Consumed> {
         let mut driver = Driver::new(subscription, &*self.tracking, &self.settings, deadline);
-        driver.copies = Some(&*self.copies);
+        let copies = deadline.run("finding the consumer's secrets", self.copies.of(&subscription.consumer.owner)).await;
+        let copies = copies.map_err(|error| {
+            let Subscription { consumer, location, .. } = subscription;
+            error.at(Step::ConsumerSecret).on_asset(&location.path).for_environment(&consumer.environment)
+        })?;
+        driver.copies = Some(&*copies);
         // The producer's part has.
         driver.touched = true;
         let task = ConsumerTask { subscription: subscription.clone(), delivery };

@@ -166,6 +166,7 @@ impl<'a> Driver<'a> {
                 Answer::Wanted(side.portal.wanted(&question(self.subscription, side.wish)).await?)
             }
             Effect::ReadSecret(name) => Answer::Slot(self.side()?.credentials.read(name).await?),
+            Effect::InspectSecret(name) => Answer::Slot(self.side()?.credentials.inspect(name).await?),
             Effect::CreateSecret(name, secret) => Answer::Slot(self.side()?.credentials.create(name, secret).await?),
             Effect::Share(name, readers) => done(self.side()?.credentials.share(name, readers).await?),
             Effect::Burn(name) => done(self.side()?.credentials.burn(name).await?),
@@ -301,7 +302,11 @@ pub(crate) fn step(effect: &Effect) -> Step {
         Effect::Ask => Step::Ask,
         Effect::Read(_) | Effect::Commit(_) | Effect::Find => Step::Tracking,
         Effect::Resolve(_) => Step::Resolve,
-        Effect::ReadSecret(_) | Effect::CreateSecret(..) | Effect::Share(..) | Effect::Burn(_) => Step::ProducerSecret,
+        Effect::ReadSecret(_)
+        | Effect::InspectSecret(_)
+        | Effect::CreateSecret(..)
+        | Effect::Share(..)
+        | Effect::Burn(_) => Step::ProducerSecret,
         Effect::CreateUser(_) | Effect::SetPassword(_) => Step::User,
         Effect::LogIn(..) | Effect::Reads(..) => Step::ReadBack,
         Effect::Grant { .. } => Step::Grant,
@@ -326,6 +331,7 @@ fn name(effect: &Effect) -> &'static str {
         Effect::Commit(_) => "commit",
         Effect::Resolve(_) => "resolve",
         Effect::ReadSecret(_) => "read secret",
+        Effect::InspectSecret(_) => "inspect secret",
         Effect::CreateSecret(..) => "create secret",
         Effect::Share(..) => "share secret",
         Effect::Burn(_) => "burn secret",

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 
 use super::Order;
 use crate::event::SubscriptionEvent;
-use crate::model::{AssetRecord, Location, Subscription, WantedRecord};
+use crate::model::{AssetId, AssetRecord, EnvironmentId, Location, Subscription, WantedRecord};
 use crate::portal::{Lookup, Portal, Question, Wanted};
 use crate::store::{Change, Expect, Key, Query, Record, Stored, Transaction, WriteOutcome};
 use crate::workflow::{Fresh as _, Outcome};
-use crate::{Error, ErrorKind, Result, TrackingStore};
+use crate::{Changed, Error, ErrorKind, Result, Step, TrackingStore};
 
 /// What runs where the portal and the tracking tables are.
 #[derive(Clone, Debug)]
@@ -33,20 +33,28 @@ impl Governance {
             return self.portal.subscriptions(event).await;
         }
         // What was granted is in tracking; the portal's view of today is the fallback for what is not.
-        let mut found = self.tracked_for(event).await?;
+        let (mut found, older) = self.tracked_for(event).await?;
         let today = match self.portal.subscriptions(event).await {
             Ok(today) => today,
-            Err(error) if !found.is_empty() && !error.is_retryable() => {
+            Err(error) if !(error.is_retryable() || found.is_empty() && older.is_empty()) => {
                 tracing::warn!(%error, "the portal cannot say whom the event is about; what tracking has is worked on");
                 Vec::new()
             }
             Err(error) => return Err(error),
         };
+        // An older system's rows do not say where the grant was made; today's view may, and tracking as a whole may.
+        for row in older {
+            let is = |lookup: &Lookup| matches!(lookup, Lookup::Ours(new) if is_of(new, &row.environment, &row.asset));
+            if !today.iter().any(is) {
+                found.push(match self.older_place(&row, None).await? {
+                    Some(location) => Lookup::Ours(Box::new(event.tracked(row, location))),
+                    None => Lookup::Failed(unknown_place(&row)),
+                });
+            }
+        }
         let known = |lookup: &Lookup| {
             let Lookup::Ours(new) = lookup else { return false };
-            let same = |old: &Subscription| {
-                old.consumer.environment == new.consumer.environment && old.asset.id == new.asset.id
-            };
+            let same = |old: &Subscription| is_of(old, &new.consumer.environment, &new.asset.id);
             found.iter().any(|old| matches!(old, Lookup::Ours(old) if same(old)))
         };
         let more: Vec<_> = today.into_iter().filter(|lookup| !known(lookup)).collect();
@@ -54,44 +62,88 @@ impl Governance {
         Ok(found)
     }
 
-    async fn tracked_for(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>> {
-        let mut found = Vec::new();
+    /// What tracking has for an event: with the places, and the rows of an older system, which have none.
+    async fn tracked_for(&self, event: &SubscriptionEvent) -> Result<(Vec<Lookup>, Vec<AssetRecord>)> {
+        let (mut found, mut older) = (Vec::new(), Vec::new());
+        let query = Query::Listing(event.project.clone(), event.listing.clone());
+        self.each(&query, |stored| {
+            match stored.map(|stored| stored.record) {
+                Ok(Record::Asset(row)) => match row.place.clone() {
+                    Some(place) => found.push(Lookup::Ours(Box::new(event.tracked(row, place.location)))),
+                    None => older.push(row),
+                },
+                Ok(_) => {}
+                // One bad record keeps nobody else's access from being taken back.
+                Err(error) => found.push(Lookup::Failed(error)),
+            }
+        })
+        .await?;
+        Ok((found, older))
+    }
+
+    async fn each(&self, query: &Query, mut visit: impl FnMut(Result<Stored>) + Send) -> Result<()> {
         let mut after = None;
         loop {
-            let page = self.tracking.list(&Query::Assets(None), after.as_ref()).await?;
-            for stored in page.records {
-                match stored.map(|stored| stored.record) {
-                    Ok(Record::Asset(row)) if row.project == event.project && row.listing == event.listing => {
-                        found.push(Lookup::Ours(Box::new(event.tracked(row))));
-                    }
-                    Ok(_) => {}
-                    // One bad record keeps nobody else's access from being taken back.
-                    Err(error) => found.push(Lookup::Skipped(format!("a record cannot be read: {error}"))),
-                }
-            }
+            let page = self.tracking.list(query, after.as_ref()).await?;
+            page.records.into_iter().for_each(&mut visit);
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(found),
+                None => return Ok(()),
             }
         }
+    }
+
+    /// Where an older system granted an asset: its row names the copy, the copy's mapping the producer's secret, and the source
+    /// record with that secret the connection. The path is the one that `hint` has, else the only one.
+    async fn older_place(&self, row: &AssetRecord, hint: Option<&Location>) -> Result<Option<Location>> {
+        let mut shared = None;
+        self.each(&Query::Mappings, |stored| {
+            if let Ok(Stored { record: Record::Mapping(mapping), .. }) = stored
+                && mapping.secret_id == row.secret_id
+            {
+                shared = Some(mapping.shared_secret);
+            }
+        })
+        .await?;
+        let Some(shared) = shared else { return Ok(None) };
+        let mut source = None;
+        self.each(&Query::Sources(None), |stored| {
+            if let Ok(Stored { record: Record::Source(record), .. }) = stored
+                && record.key.environment == row.environment
+                && record.generation.as_ref().and_then(|generation| generation.secret_id.as_ref()) == Some(&shared)
+            {
+                source = Some(record);
+            }
+        })
+        .await?;
+        let Some(source) = source else { return Ok(None) };
+        let path = match hint {
+            Some(hint) if hint.connection == source.key.connection => Some(hint.path.clone()),
+            _ if source.older.len() == 1 => source.older.first().cloned(),
+            _ => None,
+        };
+        Ok(path.map(|path| Location { connection: source.key.connection, path, owner: source.owner }))
     }
 
     /// The runs that bring a wish about: one; or two where an asset has moved to another connection or path, since it is
     /// taken back there first. A revoke goes where tracking says that the asset was granted, whatever the catalogue says.
     pub async fn orders(&self, subscription: &Subscription, wish: Wanted) -> Result<Vec<Order>> {
-        let Some(row) = self.tracked(subscription).await? else {
-            return Ok(vec![Order { subscription: subscription.clone(), wish, leaves: false, table: None }]);
+        let here = Order { subscription: subscription.clone(), wish, leaves: false, table: None };
+        let Some(row) = self.tracked(subscription).await? else { return Ok(vec![here]) };
+        let (place, table) = match row.place.clone() {
+            Some(place) => (place.location, Some(place.table)),
+            None => match self.older_place(&row, Some(&subscription.location)).await? {
+                Some(location) => (location, None),
+                None => return Ok(vec![here]),
+            },
         };
-        let here = &subscription.location;
-        let there = at(subscription, &row);
-        let stays = row.connection == here.connection && row.path == here.path;
-        let table = Some(row.table);
+        let stays = place.connection == subscription.location.connection && place.path == subscription.location.path;
+        let there = at(subscription, &row, place);
         Ok(match wish {
-            Wanted::Grant if stays => vec![Order { subscription: subscription.clone(), wish, leaves: false, table }],
-            Wanted::Grant => vec![
-                Order { subscription: there, wish: Wanted::Revoke, leaves: true, table },
-                Order { subscription: subscription.clone(), wish, leaves: false, table: None },
-            ],
+            Wanted::Grant if stays => vec![Order { table, ..here }],
+            Wanted::Grant => {
+                vec![Order { subscription: there, wish: Wanted::Revoke, leaves: true, table }, here]
+            }
             Wanted::Retain | Wanted::Revoke => vec![Order { subscription: there, wish, leaves: false, table }],
         })
     }
@@ -148,11 +200,24 @@ impl Governance {
 }
 
 /// The subscription, at the place where tracking has it.
-fn at(subscription: &Subscription, row: &AssetRecord) -> Subscription {
-    let location = Location { connection: row.connection.clone(), path: row.path.clone(), owner: row.producer.clone() };
+fn at(subscription: &Subscription, row: &AssetRecord, location: Location) -> Subscription {
     let mut there = Subscription { location, ..subscription.clone() };
     there.consumer.owner = row.owner.clone();
     there
+}
+
+fn is_of(subscription: &Subscription, environment: &EnvironmentId, asset: &AssetId) -> bool {
+    subscription.consumer.environment == *environment && subscription.asset.id == *asset
+}
+
+fn unknown_place(row: &AssetRecord) -> Error {
+    let what = format!("an older system granted {} and did not record from which table", row.asset);
+    Error::new(ErrorKind::NotFound, what)
+        .at(Step::LookUp)
+        .on_asset(&row.listing_name)
+        .for_environment(&row.environment)
+        .advise("name connection and path yourself, and revoke once more")
+        .changed(Changed::Nothing)
 }
 
 /// The portal of a producer that may not ask the real one: it obeys what [`Governance::record`] has written last.

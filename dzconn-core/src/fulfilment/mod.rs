@@ -26,7 +26,7 @@ use crate::event::{Ending, SubscriptionEvent};
 use crate::model::{Subscription, TableName};
 use crate::portal::{Lookup, Wanted};
 use crate::workflow::{Consumed, Delivery, Did, Granted, Outcome, Revoked};
-use crate::{Changed, Deadline, Result, Step};
+use crate::{Changed, Deadline, Error, Result, Step};
 
 /// How long a report may take, at most.
 const REPORT: Duration = Duration::from_secs(15);
@@ -74,6 +74,11 @@ pub enum Handled {
         /// What, and why not.
         reason: String,
     },
+    /// It may be ours, and could not even be looked up.
+    Failed {
+        /// Why not.
+        error: Error,
+    },
 }
 
 impl Fulfilment {
@@ -115,6 +120,7 @@ impl Fulfilment {
         for lookup in self.0.governance.lookups(event).await? {
             handled.push(match lookup {
                 Lookup::Skipped(reason) => Handled::Skipped { reason },
+                Lookup::Failed(error) => Handled::Failed { error },
                 Lookup::Ours(subscription) => {
                     let result = match event.ending {
                         None => self.grant(&subscription).await,

@@ -70,7 +70,10 @@ impl Fulfilment {
         let producer = &self.0.producer;
         let connector = &**producer.engines.for_source(source)?;
         let mut run = ProducerRun::new(Arc::new(producer.task(order, source)?));
-        let mut look = Look { fulfilment: self, order, source, connector, deadline, session: None };
+        let credentials = producer.credentials.of(&order.subscription.location.owner).await?;
+        let copies = self.0.consumer.copies.of(&order.subscription.consumer.owner).await?;
+        let mut look =
+            Look { fulfilment: self, order, source, connector, credentials, copies, deadline, session: None };
         let mut answer = Answer::Begin;
         let end = loop {
             match run.next(answer, &mut System) {
@@ -124,13 +127,15 @@ struct Look<'a> {
     order: &'a Order,
     source: &'a Source,
     connector: &'a dyn EngineConnector,
+    credentials: Arc<dyn CredentialStore>,
+    copies: Arc<dyn CredentialStore>,
     deadline: Deadline,
     session: Option<Box<dyn SourceEngine>>,
 }
 
 impl Look<'_> {
     async fn answer(&mut self, sketch: &mut Sketch, effect: &Effect) -> Result<Answer> {
-        let Parts { producer, consumer, .. } = &*self.fulfilment.0;
+        let Parts { producer, .. } = &*self.fulfilment.0;
         Ok(match effect {
             Effect::Lock => {
                 self.session = Some(self.connector.connect(self.source, self.deadline).await?);
@@ -156,11 +161,13 @@ impl Look<'_> {
                 Answer::Wrote(WriteOutcome::Written)
             }
             Effect::Resolve(path) => Answer::Table(self.session()?.resolve(path).await?),
-            Effect::ReadSecret(name) => Answer::Slot(sketch.secret(&*producer.credentials, name).await?),
-            Effect::ReadCopy(name) => Answer::Slot(sketch.secret(&*consumer.copies, name).await?),
+            Effect::ReadSecret(name) | Effect::InspectSecret(name) => {
+                Answer::Slot(sketch.secret(&*self.credentials, name).await?)
+            }
+            Effect::ReadCopy(name) => Answer::Slot(sketch.secret(&*self.copies, name).await?),
             Effect::ReadShared(id) => match sketch.shared(id) {
                 Some(slot) => Answer::Slot(slot),
-                None => Answer::Slot(consumer.copies.read_shared(id).await?),
+                None => Answer::Slot(self.copies.read_shared(id).await?),
             },
             Effect::CreateSecret(name, secret) | Effect::CreateCopy(name, secret) => {
                 sketch.steps.push(PlannedStep::Secret(format!("make the secret {name}")));

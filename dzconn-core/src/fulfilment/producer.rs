@@ -9,14 +9,15 @@ use super::sessions::Sessions;
 use super::settings::Settings;
 use crate::engine::Engines;
 use crate::model::Source;
+use crate::store::CredentialStores;
 use crate::workflow::{Answer, Did, Effect, Next, ProducerRun, ProducerTask};
-use crate::{Catalog, Changed, CredentialStore, Deadline, Error, Portal, Result, Step, TrackingStore};
+use crate::{Catalog, Changed, Deadline, Error, Portal, Result, Step, TrackingStore};
 
 /// What runs in the producer's account. It keeps idle sessions on sources; [`close`](Self::close) ends them in good order.
 #[derive(Debug)]
 pub struct Producer {
     pub(super) engines: Engines,
-    pub(super) credentials: Arc<dyn CredentialStore>,
+    pub(super) credentials: Arc<dyn CredentialStores>,
     pub(super) tracking: Arc<dyn TrackingStore>,
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) portal: Arc<dyn Portal>,
@@ -39,7 +40,7 @@ pub struct ProducerReport {
 impl Producer {
     pub(super) fn new(
         engines: Engines,
-        credentials: Arc<dyn CredentialStore>,
+        credentials: Arc<dyn CredentialStores>,
         tracking: Arc<dyn TrackingStore>,
         catalog: Arc<dyn Catalog>,
         portal: Arc<dyn Portal>,
@@ -80,12 +81,14 @@ impl Producer {
             self.sessions.turn(&order.subscription.key(), deadline).await.map_err(|e| early(e.at(Step::Lock)))?;
         let source = self.source(order, deadline).await?;
         let connector = &**self.engines.for_source(&source).map_err(|error| early(error.at(Step::LookUp)))?;
+        let credentials = deadline.run("finding the producer's secrets", self.credentials.of(&location.owner)).await;
+        let credentials = credentials.map_err(|error| early(error.at(Step::ProducerSecret)))?;
         let task = self.task(order, &source).map_err(|error| early(error.at(Step::Input)))?;
         let mut driver = Driver::new(&order.subscription, &*self.tracking, &self.settings, deadline);
         driver.source = Some(SourceSide {
             source: &source,
             connector,
-            credentials: &*self.credentials,
+            credentials: &*credentials,
             portal: &*self.portal,
             sessions: &self.sessions,
             wish: order.wish,

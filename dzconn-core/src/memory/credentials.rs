@@ -254,6 +254,10 @@ impl CredentialStore for MemoryCredentials {
         self.vault.with(|state| state.read(&self.account, name))
     }
 
+    async fn inspect(&self, name: &SecretName) -> Result<Slot> {
+        self.read(name).await
+    }
+
     async fn read_shared(&self, id: &SecretId) -> Result<Slot> {
         self.vault.with(|state| state.read_shared(&self.account, &self.caller, id))
     }

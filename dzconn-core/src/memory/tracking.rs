@@ -64,7 +64,7 @@ impl TrackingState {
         let mut page = Page::default();
         let mut last = None;
         for (at, key, stored) in matching.by_ref().take(limit.max(1)) {
-            page.records.push(readable(key, stored));
+            page.records.extend(query.admits(&stored.record).then(|| readable(key, stored)));
             last = Some(at);
         }
         page.next = last.filter(|_| matching.next().is_some()).map(|at| at.cursor());
@@ -171,6 +171,7 @@ impl KeyParts {
             Query::Assets(environment) => {
                 ("asset", environment.iter().map(|environment| environment.as_str().to_owned()).collect())
             }
+            Query::Listing(..) => ("asset", Vec::new()),
         }
     }
 

@@ -32,6 +32,17 @@ impl AssetPath {
         &self.0
     }
 
+    /// The table that this path names if no name in it has a dot; `None` if one must have.
+    #[must_use]
+    pub fn plain(&self) -> Option<TableName> {
+        let mut names = self.0.split('.');
+        match (names.next(), names.next(), names.next(), names.next()) {
+            (Some(database), Some(name), None, None) => TableName::in_database(database, name).ok(),
+            (Some(database), Some(schema), Some(name), None) => TableName::in_schema(database, schema, name).ok(),
+            _ => None,
+        }
+    }
+
     /// Picks, out of the tables that fit this path but for case, the one that is meant: the exact one, else the only one.
     ///
     /// # Errors
@@ -208,6 +219,14 @@ mod tests {
             assert_eq!(AssetPath::new(text).unwrap_err().kind(), ErrorKind::InvalidInput, "{text:?}");
         }
         assert_eq!(AssetPath::new("a.b").unwrap().as_str(), "a.b");
+    }
+
+    #[test]
+    fn a_plain_path_says_itself_which_table_it_names() {
+        let plain = |text: &str| AssetPath::new(text).unwrap().plain();
+        assert_eq!(plain("d.t"), Some(TableName::in_database("d", "t").unwrap()));
+        assert_eq!(plain("d.s.t"), Some(TableName::in_schema("d", "s", "t").unwrap()));
+        assert_eq!((plain("d.s.t.x"), plain("d..t")), (None, None));
     }
 
     #[test]

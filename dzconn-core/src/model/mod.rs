@@ -17,7 +17,7 @@ pub use ids::{
 };
 pub use jdbc::JdbcUrl;
 pub use records::{
-    AssetRecord, DATA_ASSETS_LIMIT, EntryRecord, Generation, MappingRecord, OpenEntry, OpenState, Owner, Phase,
+    AssetRecord, DATA_ASSETS_LIMIT, EntryRecord, Generation, MappingRecord, OpenEntry, OpenState, Owner, Phase, Place,
     Publication, RetiredGeneration, SourceRecord, WantedRecord,
 };
 pub use source::{AdminLogin, CaBundle, Source, SourceEndpoint, Target, Tls};

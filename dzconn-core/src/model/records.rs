@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::model::{
-    AccountId, AssetId, AssetPath, ConnectionId, DomainId, EnvironmentId, GenerationId, ListingId, ProjectId, Region,
+    AccountId, AssetId, AssetPath, DomainId, EnvironmentId, GenerationId, ListingId, Location, ProjectId, Region,
     SecretId, SecretName, SourceKey, TableName, UserName, Wanted,
 };
 
@@ -96,6 +96,10 @@ pub struct SourceRecord {
     pub phase: Phase,
     /// The living generation; none once the record is retired.
     pub generation: Option<Generation>,
+    /// Paths that an older system has granted to this user. They are live, and have no [`EntryRecord`]: which assets they
+    /// were granted for is not known. A run for one of them gives it one.
+    #[serde(default)]
+    pub older: BTreeSet<AssetPath>,
     /// How many tables are settled: granted or retained, each with an [`EntryRecord`].
     pub settled: u64,
     /// Tables that a run is working on, or was when it died.
@@ -161,6 +165,16 @@ pub struct MappingRecord {
     pub last_updated: Timestamp,
 }
 
+/// Where an asset was granted: a revoke goes there, whatever the catalogue says by then.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// The connection, the path as published, and where the connection lives.
+    #[serde(flatten)]
+    pub location: Location,
+    /// The table that was granted.
+    pub table: TableName,
+}
+
 /// One asset that one environment can read, and through which secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AssetRecord {
@@ -188,14 +202,8 @@ pub struct AssetRecord {
     pub secret_id: SecretId,
     /// The copy's name.
     pub secret: SecretName,
-    /// The connection at which it was granted: a revoke goes there, whatever the catalogue says by then.
-    pub connection: ConnectionId,
-    /// Where the connection lives.
-    pub producer: Owner,
-    /// The path as published.
-    pub path: AssetPath,
-    /// The table that was granted.
-    pub table: TableName,
+    /// Where it was granted; `None` in rows of an older system, which did not record it.
+    pub place: Option<Place>,
     /// When it was last written.
     pub last_updated: Timestamp,
 }

@@ -53,7 +53,7 @@ pub struct Listing {
 }
 
 /// Where the asset's table is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Location {
     /// The connection.
     pub connection: ConnectionId,
@@ -90,15 +90,16 @@ impl Subscription {
     }
 }
 
-/// What tracking has of a subscription, at the place where it was granted.
-impl From<AssetRecord> for Subscription {
-    fn from(row: AssetRecord) -> Self {
-        Self {
-            domain: row.domain,
-            consumer: Consumer { project: row.project, environment: row.environment, owner: row.owner },
-            asset: Asset { id: row.asset, revision: row.revision, asset_type: row.asset_type },
-            listing: Listing { id: row.listing, name: row.listing_name, revision: row.listing_revision },
-            location: Location { connection: row.connection, path: row.path, owner: row.producer },
+impl AssetRecord {
+    /// What tracking has of a subscription, at this place.
+    #[must_use]
+    pub fn at(self, location: Location) -> Subscription {
+        Subscription {
+            domain: self.domain,
+            consumer: Consumer { project: self.project, environment: self.environment, owner: self.owner },
+            asset: Asset { id: self.asset, revision: self.revision, asset_type: self.asset_type },
+            listing: Listing { id: self.listing, name: self.listing_name, revision: self.listing_revision },
+            location,
             subscription: None,
             event: None,
         }

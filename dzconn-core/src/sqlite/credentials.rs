@@ -154,6 +154,10 @@ impl CredentialStore for LocalCredentials {
         row.map_or(Ok(Slot::Empty), |row| self.slot(&self.account, name, &row))
     }
 
+    async fn inspect(&self, name: &SecretName) -> Result<Slot> {
+        self.read(name).await
+    }
+
     async fn read_shared(&self, id: &SecretId) -> Result<Slot> {
         let (owner, name) = parse(id)?;
         if owner == self.account {

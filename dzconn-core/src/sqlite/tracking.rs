@@ -116,7 +116,10 @@ impl TrackingStore for LocalTracking {
         let mut last = None;
         for row in rows.iter().take(limit) {
             let at = KeyParts { kind, columns: key_columns(row).map_err(wrong)? };
-            page.records.push(stored(row, &at.describe(), |record| KeyParts::of(&record.key()) == at));
+            let stored = stored(row, &at.describe(), |record| KeyParts::of(&record.key()) == at);
+            if stored.as_ref().map_or(true, |stored| query.admits(&stored.record)) {
+                page.records.push(stored);
+            }
             last = Some(at);
         }
         page.next = last.filter(|_| rows.len() > limit).map(|at| at.cursor());

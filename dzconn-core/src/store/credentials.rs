@@ -1,11 +1,12 @@
 //! Where credentials are kept.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::Result;
-use crate::model::{Credentials, Principal, SecretId, SecretName, SecretTags};
+use crate::model::{Credentials, Owner, Principal, SecretId, SecretName, SecretTags};
 use crate::store::WriteOutcome;
 
 /// One version of a secret's value, as its store names it; equal means: the same write.
@@ -43,7 +44,8 @@ pub struct StoredSecret {
     pub version: SecretVersion,
     /// The value.
     pub credentials: Credentials,
-    /// Whether somebody is rotating it: a new value is pending that is not current yet.
+    /// Whether somebody is rotating it: a new value is pending that is not current yet. Only
+    /// [`CredentialStore::inspect`] is sure to tell.
     pub pending: bool,
 }
 
@@ -71,6 +73,13 @@ pub trait CredentialStore: Debug + Send + Sync {
     /// [`ErrorKind::SecretInvalid`](crate::ErrorKind::SecretInvalid) if it is not such a secret.
     async fn read(&self, name: &SecretName) -> Result<Slot>;
 
+    /// Reads as [`read`](Self::read) does, and tells for sure whether somebody is rotating the secret; where that takes a further
+    /// call, `read` does without.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    async fn inspect(&self, name: &SecretName) -> Result<Slot>;
+
     /// Reads a secret that another account (or this one) has shared, by its address. One that is gone is [`Slot::Burnt`].
     ///
     /// # Errors
@@ -93,4 +102,25 @@ pub trait CredentialStore: Debug + Send + Sync {
     /// Uses a name up, whatever stands there: afterwards it is [`Slot::Burnt`], its value cannot be read, and a
     /// [`create`](Self::create) that is still under way makes nothing. Repeating it changes nothing.
     async fn burn(&self, name: &SecretName) -> Result<()>;
+}
+
+/// The secrets of many accounts.
+#[async_trait]
+pub trait CredentialStores: Debug + Send + Sync {
+    /// The store of one account and region, as the role that works there sees it. Repeating it is cheap.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StoreDenied`](crate::ErrorKind::StoreDenied) if that account cannot be worked in.
+    async fn of(&self, owner: &Owner) -> Result<Arc<dyn CredentialStore>>;
+}
+
+/// One store for all accounts.
+#[derive(Clone, Debug)]
+pub(crate) struct OneStore(pub(crate) Arc<dyn CredentialStore>);
+
+#[async_trait]
+impl CredentialStores for OneStore {
+    async fn of(&self, _: &Owner) -> Result<Arc<dyn CredentialStore>> {
+        Ok(Arc::clone(&self.0))
+    }
 }

@@ -3,7 +3,8 @@
 mod credentials;
 mod tracking;
 
-pub use credentials::{CredentialStore, NewSecret, SecretVersion, Slot, StoredSecret};
+pub(crate) use credentials::OneStore;
+pub use credentials::{CredentialStore, CredentialStores, NewSecret, SecretVersion, Slot, StoredSecret};
 pub use tracking::{
     Change, Cursor, Expect, Key, Page, Query, Record, Stored, TrackingStore, Transaction, Write, WriteOutcome,
 };

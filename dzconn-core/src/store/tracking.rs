@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::model::{
-    AssetId, AssetRecord, ConnectionId, EntryRecord, EnvironmentId, MappingRecord, SecretId, SourceKey, SourceRecord,
-    TableName, Version, WantedRecord,
+    AssetId, AssetRecord, ConnectionId, EntryRecord, EnvironmentId, ListingId, MappingRecord, ProjectId, SecretId,
+    SourceKey, SourceRecord, TableName, Version, WantedRecord,
 };
 
 /// Which record.
@@ -167,6 +167,18 @@ pub enum Query {
     Mappings,
     /// Asset records, of one environment or of all.
     Assets(Option<EnvironmentId>),
+    /// Asset records of a project for a listing, whatever the environment. What was committed a moment ago may not show yet.
+    Listing(ProjectId, ListingId),
+}
+
+impl Query {
+    /// Whether a record that stands where this query looks is one that it asks for.
+    pub(crate) fn admits(&self, record: &Record) -> bool {
+        match (self, record) {
+            (Self::Listing(project, listing), Record::Asset(row)) => row.project == *project && row.listing == *listing,
+            _ => true,
+        }
+    }
 }
 
 /// Where a listing goes on.

@@ -217,8 +217,8 @@ pub(crate) mod promises {
     );
     pub(crate) const TAGS: Promise = Promise::new("NewSecret::tags", "Whose it is.");
     pub(crate) const PENDING: Promise = Promise::new(
-        "StoredSecret::pending",
-        "Whether somebody is rotating it: a new value is pending that is not current yet.",
+        "CredentialStore::inspect",
+        "Reads as `read` does, and tells for sure whether somebody is rotating the secret",
     );
 }
 

@@ -164,6 +164,8 @@ pub(crate) mod promises {
     pub(crate) const SOURCES: Promise = Promise::new("Query::Sources", "Source records, of one connection or of all.");
     pub(crate) const ENTRIES: Promise = Promise::new("Query::Entries", "The settled tables of a source record.");
     pub(crate) const MAPPINGS: Promise = Promise::new("Query::Mappings", "Mappings.");
+    pub(crate) const LISTING: Promise =
+        Promise::new("Query::Listing", "Asset records of a project for a listing, whatever the environment.");
     pub(crate) const ASSETS: Promise = Promise::new("Query::Assets", "Asset records, of one environment or of all.");
 }
 
@@ -216,6 +218,7 @@ macro_rules! __tracking_rules {
                 sources_of_one_connection_are_listed_alone: SOURCES,
                 entries_of_one_source_are_listed_alone: ENTRIES,
                 assets_of_one_environment_are_listed_alone: ASSETS,
+                assets_for_one_listing_are_listed_alone: LISTING,
                 all_sources_are_listed: SOURCES,
                 all_mappings_are_listed: MAPPINGS,
                 all_assets_are_listed: ASSETS,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::ErrorKind;
-use crate::model::{AssetId, AssetRecord, MappingRecord, RetiredGeneration, SecretTags, SourceRecord, Subscription};
+use crate::model::{
+    AssetId, AssetRecord, MappingRecord, Place, RetiredGeneration, SecretTags, SourceRecord, Subscription,
+};
 use crate::store::{Change, Expect, Key, NewSecret, Record, Slot, Stored, StoredSecret, Transaction, WriteOutcome};
 use crate::workflow::effect::{Answer, Effect, Failure, Fresh, Next};
 use crate::workflow::producer::Delivery;
@@ -27,6 +29,14 @@ pub struct Consumed {
     pub failure: Option<Failure>,
 }
 
+/// Whether there is anything to clean up, as the source record had it a moment ago. What others leave later is theirs, or the
+/// next run's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Rest {
+    Nothing,
+    Something,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum At {
     Begin,
@@ -34,7 +44,7 @@ enum At {
     Source(Option<Box<StoredSecret>>),
     CopyWrite,
     Entry(Box<StoredSecret>),
-    Rows(Box<StoredSecret>),
+    Rows(Box<StoredSecret>, Rest),
     Superseded,
     SupersededBurn,
     SupersededStrike,
@@ -119,8 +129,8 @@ impl ConsumerRun {
             // Repeated until the copy equals what the source holds by then.
             (At::CopyWrite, Answer::Slot(_) | Answer::Wrote(_)) => self.read_copy(),
             (At::Entry(copy), Answer::Records(records)) => self.with_entry(copy, records, fresh),
-            (At::Rows(copy), Answer::Wrote(WriteOutcome::Written)) => self.delivered(copy),
-            (At::Rows(copy), Answer::Wrote(WriteOutcome::Conflict)) => self.read_entry(copy),
+            (At::Rows(copy, rest), Answer::Wrote(WriteOutcome::Written)) => self.delivered(copy, rest),
+            (At::Rows(copy, _), Answer::Wrote(WriteOutcome::Conflict)) => self.read_entry(copy),
             (At::Superseded, Answer::Records(records)) => self.with_superseded(records),
             (At::SupersededBurn, Answer::Done) => {
                 let mapping = Key::Mapping(self.delivery()?.secret_id.clone());
@@ -180,6 +190,7 @@ impl ConsumerRun {
             self.entry_key()?,
             Key::Mapping(self.delivery()?.secret_id.clone()),
             Key::Asset(consumer.environment.clone(), asset.id.clone()),
+            Key::Source(self.task.subscription.key()),
         ];
         self.go(At::Entry(copy), Effect::Read(keys))
     }
@@ -187,6 +198,10 @@ impl ConsumerRun {
     fn with_entry(&mut self, copy: Box<StoredSecret>, records: Vec<Option<Stored>>, fresh: &mut dyn Fresh) -> Step {
         let mut records = records.into_iter();
         let (entry, mapping, asset) = (records.next().flatten(), records.next().flatten(), records.next().flatten());
+        let rest = match source_of(records.next().flatten())? {
+            Some(source) if source.record.revoked.is_empty() && source.record.retired.is_empty() => Rest::Nothing,
+            _ => Rest::Something,
+        };
         let expect = entry.as_ref().map(Stored::expect);
         let entry = entry_of(entry)?;
         let generation = self.delivery()?.generation;
@@ -208,10 +223,10 @@ impl ConsumerRun {
             }
         }
         if changes.is_empty() {
-            return self.delivered(copy);
+            return self.delivered(copy, rest);
         }
         changes.insert(0, Change::check(self.entry_key()?, expect));
-        self.go(At::Rows(copy), Effect::Commit(Transaction { changes }))
+        self.go(At::Rows(copy, rest), Effect::Commit(Transaction { changes }))
     }
 
     fn mapping(&self, copy: &StoredSecret, now: crate::Timestamp) -> Result<Record, Failure> {
@@ -246,16 +261,16 @@ impl ConsumerRun {
             owner: consumer.owner.clone(),
             secret_id: copy.id.clone(),
             secret: name.clone(),
-            connection: location.connection.clone(),
-            producer: location.owner.clone(),
-            path: location.path.clone(),
-            table: table.clone(),
+            place: Some(Place { location: location.clone(), table: table.clone() }),
             last_updated: now,
         }))
     }
 
-    fn delivered(&mut self, copy: Box<StoredSecret>) -> Step {
+    fn delivered(&mut self, copy: Box<StoredSecret>, rest: Rest) -> Step {
         self.copy = Some(copy);
+        if rest == Rest::Nothing {
+            return Ok(None);
+        }
         self.sweep(self.task.subscription.asset.id.clone())
     }
 
@@ -320,7 +335,11 @@ impl ConsumerRun {
     ) -> Step {
         let removal = match row {
             // The asset has moved to another connection since: the row is about that one.
-            Some(Stored { record: Record::Asset(row), .. }) if row.connection != source.record.key.connection => None,
+            Some(Stored { record: Record::Asset(AssetRecord { place: Some(place), .. }), .. })
+                if place.location.connection != source.record.key.connection =>
+            {
+                None
+            }
             Some(row) => Some(Change::remove(row.record.key(), row.expect())),
             None => None,
         };

@@ -26,6 +26,8 @@ pub enum Effect {
     Resolve(AssetPath),
     /// Read the producer's secret. → [`Answer::Slot`]
     ReadSecret(SecretName),
+    /// Read the producer's secret once more, and whether somebody is rotating it. → [`Answer::Slot`]
+    InspectSecret(SecretName),
     /// Make the producer's secret. → [`Answer::Slot`]
     CreateSecret(SecretName, Box<NewSecret>),
     /// Share the producer's secret. → [`Answer::Done`]
@@ -82,6 +84,7 @@ impl Effect {
                 | Self::Find
                 | Self::Resolve(_)
                 | Self::ReadSecret(_)
+                | Self::InspectSecret(_)
                 | Self::LogIn(..)
                 | Self::Reads(..)
                 | Self::ReadCopy(_)

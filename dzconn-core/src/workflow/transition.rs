@@ -38,7 +38,7 @@ impl View {
     pub(crate) fn agrees_under_lock(&self, other: &Self) -> bool {
         let guarded = |view: &Self| {
             view.source.as_ref().map(|Seen { record, .. }| {
-                (record.phase, record.generation.clone(), record.settled, record.open.clone())
+                (record.phase, record.generation.clone(), record.settled, record.older.clone(), record.open.clone())
             })
         };
         guarded(self) == guarded(other) && self.entry == other.entry
@@ -53,9 +53,9 @@ pub(crate) enum Move {
     /// The grant has been made and read back.
     Granted { asset: AssetId, path: AssetPath, table: TableName, secret_id: SecretId },
     /// Access stays although the subscription has ended.
-    Retain { asset: AssetId },
+    Retain { asset: AssetId, path: AssetPath, table: TableName },
     /// A revoke is about to begin, of this asset if it is there, and of all that dead runs have left open.
-    Revoke { asset: AssetId, table: Option<TableName> },
+    Revoke { asset: AssetId, path: AssetPath, table: Option<TableName> },
     /// What was open has been revoked.
     Revoked,
     /// The user is gone and its secret's name burnt.
@@ -80,7 +80,8 @@ pub(crate) fn apply(view: &View, step: &Move, now: Timestamp) -> Result<View, Fa
         (Some(source), Move::Grant { asset, path, table, .. }) if source.phase == Phase::Active => {
             roll_back(source, Some(table));
             // A settled table is granted already: nothing is open, and the asset joins it once that is verified.
-            if next.entry.is_none() {
+            // So is what an older system has granted.
+            if next.entry.is_none() && !source.older.contains(path) {
                 if let Some(dead) = source.open.remove(table) {
                     source.revoked.extend(dead.assets.into_keys());
                 }
@@ -92,34 +93,36 @@ pub(crate) fn apply(view: &View, step: &Move, now: Timestamp) -> Result<View, Fa
             let Some(generation) = &mut source.generation else { return Err(EDITED) };
             generation.secret_id = Some(secret_id.clone());
             let publication = Publication { path: path.clone(), retained: false };
+            let older = source.older.remove(path);
             if let Some(entry) = &mut next.entry {
                 entry.record.assets.insert(asset.clone(), publication);
             } else {
-                source.open.remove(table).ok_or(EDITED)?;
-                let assets = BTreeMap::from([(asset.clone(), publication)]);
-                let record = EntryRecord {
-                    key: source.key.clone(),
-                    table: table.clone(),
-                    generation: generation.id,
-                    assets,
-                    since: now,
-                    last_updated: now,
-                };
-                next.entry = Some(Seen { version: None, record });
-                source.settled += 1;
+                if source.open.remove(table).is_none() && !older {
+                    return Err(EDITED);
+                }
+                next.entry = Some(settle(source, asset, publication, table, now)?);
             }
             source.revoked.remove(asset);
             list_path(source, path);
             close_revoked(source);
         }
-        (Some(_), Move::Retain { asset }) => {
-            let publication = next.entry.as_mut().and_then(|entry| entry.record.assets.get_mut(asset)).ok_or(EDITED)?;
-            publication.retained = true;
+        (Some(source), Move::Retain { asset, path, table }) => {
+            let publication = Publication { path: path.clone(), retained: true };
+            match &mut next.entry {
+                Some(entry) if entry.record.assets.contains_key(asset) => {
+                    entry.record.assets.entry(asset.clone()).and_modify(|publication| publication.retained = true);
+                }
+                _ if !source.older.remove(path) => return Err(EDITED),
+                Some(entry) => {
+                    entry.record.assets.insert(asset.clone(), publication);
+                }
+                none => *none = Some(settle(source, asset, publication, table, now)?),
+            }
         }
-        (Some(source), Move::Revoke { asset, table }) if source.phase == Phase::Active => {
-            take_away(source, &mut next.entry, asset, table.as_ref())?;
+        (Some(source), Move::Revoke { asset, path, table }) if source.phase == Phase::Active => {
+            take_away(source, &mut next.entry, asset, path, table.as_ref())?;
             roll_back(source, None);
-            if !source.open.is_empty() && source.settled == 0 {
+            if !source.open.is_empty() && source.settled == 0 && source.older.is_empty() {
                 source.phase = Phase::Dropping;
             }
         }
@@ -177,6 +180,28 @@ fn begin(
     record
 }
 
+/// A table's first asset.
+fn settle(
+    source: &mut SourceRecord,
+    asset: &AssetId,
+    publication: Publication,
+    table: &TableName,
+    now: Timestamp,
+) -> Result<Seen<EntryRecord>, Failure> {
+    let generation = source.generation.as_ref().ok_or(EDITED)?.id;
+    source.settled += 1;
+    let assets = BTreeMap::from([(asset.clone(), publication)]);
+    let record = EntryRecord {
+        key: source.key.clone(),
+        table: table.clone(),
+        generation,
+        assets,
+        since: now,
+        last_updated: now,
+    };
+    Ok(Seen { version: None, record })
+}
+
 /// Under the lock, whatever is open belongs to a dead run: it is to be revoked. `mine` is the run's own.
 fn roll_back(source: &mut SourceRecord, mine: Option<&TableName>) {
     for (table, entry) in &mut source.open {
@@ -197,10 +222,18 @@ fn take_away(
     source: &mut SourceRecord,
     entry: &mut Option<Seen<EntryRecord>>,
     asset: &AssetId,
+    path: &AssetPath,
     table: Option<&TableName>,
 ) -> Result<(), Failure> {
     if let Some(settled) = entry {
-        let Some(publication) = settled.record.assets.remove(asset) else { return Ok(()) };
+        let Some(publication) = settled.record.assets.remove(asset) else {
+            // Another asset of the same table stays.
+            if source.older.remove(path) {
+                source.data_assets.remove(path);
+                source.revoked.insert(asset.clone());
+            }
+            return Ok(());
+        };
         if settled.record.assets.values().all(|other| other.path != publication.path) {
             source.data_assets.remove(&publication.path);
         }
@@ -214,6 +247,12 @@ fn take_away(
         }
     } else if let Some(open) = table.and_then(|table| source.open.get_mut(table)) {
         open.state = OpenState::Revoking;
+    } else if let Some(table) = table
+        && source.older.remove(path)
+    {
+        source.data_assets.remove(path);
+        let assets = BTreeMap::from([(asset.clone(), path.clone())]);
+        source.open.insert(table.clone(), OpenEntry { state: OpenState::Revoking, assets });
     }
     Ok(())
 }

@@ -275,12 +275,16 @@ fn outcome(summary: Summary, consumed: &Consumed) -> Outcome {
 
 /// As `Fulfilment` does: where tracking has the asset elsewhere, it is taken back there first, whatever the portal says.
 fn orders(here: Subscription, wish: Wanted, row: Option<AssetRecord>, ask: bool) -> Orders {
-    let Some(row) = row else { return vec![Order { subscription: here, wish, ask, table: None }] };
+    let Some(place) = row.and_then(|row| row.place) else {
+        return vec![Order { subscription: here, wish, ask, table: None }];
+    };
     let mut there = here.clone();
-    there.location.path = row.path.clone();
-    let table = Some(row.table);
+    there.location.path = place.location.path.clone();
+    let table = Some(place.table);
     match wish {
-        Wanted::Grant if row.path == here.location.path => vec![Order { subscription: here, wish, ask, table }],
+        Wanted::Grant if place.location.path == here.location.path => {
+            vec![Order { subscription: here, wish, ask, table }]
+        }
         Wanted::Grant => vec![
             Order { subscription: there, wish: Wanted::Revoke, ask: false, table },
             Order { subscription: here, wish, ask, table: None },

@@ -35,6 +35,7 @@ pub(crate) fn name(effect: &Effect) -> &'static str {
         Effect::Commit(_) => "Commit",
         Effect::Resolve(_) => "Resolve",
         Effect::ReadSecret(_) => "ReadSecret",
+        Effect::InspectSecret(_) => "InspectSecret",
         Effect::CreateSecret(..) => "CreateSecret",
         Effect::Share(..) => "Share",
         Effect::Burn(_) => "Burn",
@@ -54,7 +55,7 @@ pub(crate) fn name(effect: &Effect) -> &'static str {
 }
 
 /// Every effect there is.
-pub(crate) const EFFECTS: [&str; 23] = [
+pub(crate) const EFFECTS: [&str; 24] = [
     "Lock",
     "Unlock",
     "Ask",
@@ -63,6 +64,7 @@ pub(crate) const EFFECTS: [&str; 23] = [
     "Commit",
     "Resolve",
     "ReadSecret",
+    "InspectSecret",
     "CreateSecret",
     "Share",
     "Burn",
@@ -89,6 +91,7 @@ pub(crate) fn effect(effect: &Effect) -> String {
         }
         Effect::Resolve(path) => path.to_string(),
         Effect::ReadSecret(name)
+        | Effect::InspectSecret(name)
         | Effect::Share(name, _)
         | Effect::Burn(name)
         | Effect::ReadCopy(name)
@@ -133,7 +136,10 @@ fn record(record: &Record) -> String {
             format!("entry {} [{}] of {:x}", record.table.name(), assets.join(" "), record.generation.bits())
         }
         Record::Mapping(record) => format!("mapping of {:x}", record.generation.bits()),
-        Record::Asset(record) => format!("row {} at {} with {}", record.asset, record.table.name(), record.secret),
+        Record::Asset(record) => {
+            let table = record.place.as_ref().map_or("?", |place| place.table.name());
+            format!("row {} at {table} with {}", record.asset, record.secret)
+        }
         Record::Wanted(record) => format!("wanted {record:?}"),
     }
 }

@@ -107,6 +107,7 @@ pub(crate) fn side(effect: &Effect) -> Option<Side> {
         Effect::Lock | Effect::Unlock | Effect::Ask | Effect::Resolve(_) => None,
         Effect::Read(_) | Effect::Find | Effect::Commit(_) => Some(Side::Tracking),
         Effect::ReadSecret(_)
+        | Effect::InspectSecret(_)
         | Effect::CreateSecret(..)
         | Effect::Share(..)
         | Effect::Burn(_)
@@ -190,7 +191,7 @@ fn altered(transaction: &Transaction, rules: Rules) -> Transaction {
 
 pub(crate) fn on_vault(vault: &mut Vault, effect: &Effect, rules: Rules) -> Answer {
     match effect {
-        Effect::ReadSecret(name) => Answer::Slot(vault.read(&producer(), name, rules)),
+        Effect::ReadSecret(name) | Effect::InspectSecret(name) => Answer::Slot(vault.read(&producer(), name, rules)),
         Effect::CreateSecret(name, secret) => vault.create(&producer(), name, secret, rules),
         Effect::Share(name, readers) => {
             let shared = vault.secrets.share(&producer(), name, readers);

@@ -32,8 +32,8 @@ async fn a_subscription_lives_and_goes_without_a_trace() {
 
     let row = world.row(&employees).await.unwrap();
     assert_eq!(
-        (row.listing_name.as_str(), &row.secret, &row.connection),
-        ("employees", &first.secret, &employees.location.connection)
+        (row.listing_name.as_str(), &row.secret, &row.place.unwrap().location),
+        ("employees", &first.secret, &employees.location)
     );
 
     let revoked = world.revoke(&employees).await;
@@ -99,7 +99,7 @@ async fn an_asset_leaves_the_table_that_its_path_does_not_mean_any_more() {
         assert_eq!(granted.table, table("EMPLOYEES"));
         assert!(world.engine.read_as(&granted.credentials, &table("EMPLOYEES")));
         assert!(!world.engine.read_as(&granted.credentials, &table("employees")));
-        assert_eq!(world.row(&asset).await.unwrap().table, table("EMPLOYEES"));
+        assert_eq!(world.row(&asset).await.unwrap().place.unwrap().table, table("EMPLOYEES"));
         world.revoke(&asset).await;
         for name in others {
             world.revoke(&world.subscription(name)).await;
@@ -157,7 +157,7 @@ async fn an_asset_that_moved_is_taken_back_where_it_was() {
     moved.location.connection = id("elsewhere");
     let granted = world.grant(&moved).await;
     let row = world.row(&moved).await.unwrap();
-    assert_eq!(row.connection, moved.location.connection);
+    assert_eq!(row.place.unwrap().location, moved.location);
     let sources: Vec<_> = world
         .tracking
         .snapshot()

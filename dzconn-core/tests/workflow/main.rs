@@ -5,4 +5,5 @@
 
 mod faults;
 mod fulfilment;
+mod older;
 mod world;

@@ -116,6 +116,9 @@ impl<T: CredentialStore> CredentialStore for Spied<T> {
     async fn read(&self, name: &SecretName) -> Result<Slot> {
         spied!(self, "secret.read", self.0.read(name))
     }
+    async fn inspect(&self, name: &SecretName) -> Result<Slot> {
+        spied!(self, "secret.inspect", self.0.inspect(name))
+    }
     async fn read_shared(&self, id: &SecretId) -> Result<Slot> {
         spied!(self, "secret.read_shared", self.0.read_shared(id))
     }

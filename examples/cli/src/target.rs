@@ -50,20 +50,31 @@ pub(crate) async fn to_revoke(
     for row in assets(tracking, &Query::Assets(Some(environment))).await? {
         let row = row?;
         let fits = row.asset.as_str() == text
-            || row.path.as_str() == text
             || row.listing.as_str() == text
             || row.listing_name == text
-            || row.table.joined() == text;
-        if fits && at.as_ref().is_none_or(|at| *at == row.connection) {
-            found.push(row);
+            || row
+                .place
+                .as_ref()
+                .is_some_and(|place| place.location.path.as_str() == text || place.table.joined() == text);
+        let place = row.place.clone();
+        // A row of an older system does not say where: the directory does.
+        if let (true, Some(place)) = (fits, place)
+            && at.as_ref().is_none_or(|at| *at == place.location.connection)
+        {
+            found.push((row, place.location));
         }
     }
     match found.len() {
         0 => to_grant(directory, args, source),
-        1 => Ok(Target::Ours(Box::new(found.swap_remove(0).into()))),
+        1 => {
+            let (row, location) = found.swap_remove(0);
+            Ok(Target::Ours(Box::new(row.at(location))))
+        }
         _ => {
-            let places: Vec<_> =
-                found.iter().map(|row| format!("{} at {}", row.asset, directory.name_of(&row.connection))).collect();
+            let places: Vec<_> = found
+                .iter()
+                .map(|(row, location)| format!("{} at {}", row.asset, directory.name_of(&location.connection)))
+                .collect();
             Err(invalid(format!("{text:?} may be any of the assets {}", places.join(", ")))
                 .advise("name the asset by its id, or the source with --source"))
         }

@@ -55,10 +55,14 @@ of_kind!(/// Assets that environments can read.
 pub(crate) struct Access {
     pub(crate) environment: EnvironmentId,
     pub(crate) project: ProjectId,
-    pub(crate) asset: AssetId,
-    pub(crate) path: AssetPath,
-    pub(crate) connection: ConnectionId,
-    pub(crate) table: TableName,
+    /// None if an older system granted a path and left no row.
+    pub(crate) asset: Option<AssetId>,
+    /// None if an older system left a row and did not record for what.
+    pub(crate) path: Option<AssetPath>,
+    /// What people call it.
+    pub(crate) name: Option<String>,
+    pub(crate) connection: Option<ConnectionId>,
+    pub(crate) table: Option<TableName>,
     pub(crate) user: Option<UserName>,
     pub(crate) secret: Option<SecretName>,
     pub(crate) since: Timestamp,
@@ -69,6 +73,8 @@ pub(crate) struct Access {
 pub(crate) enum State {
     Granted,
     Retained,
+    /// Granted by an older system.
+    Older,
     /// Granted on the source; the consumer's part is not there yet.
     Delivering,
     Granting,
@@ -82,6 +88,7 @@ impl State {
         match self {
             Self::Granted => "granted",
             Self::Retained => "retained",
+            Self::Older => "older",
             Self::Delivering => "delivering",
             Self::Granting => "granting",
             Self::Revoking => "revoking",
@@ -90,17 +97,24 @@ impl State {
     }
 
     pub(crate) const fn is_open(self) -> bool {
-        !matches!(self, Self::Granted | Self::Retained)
+        !matches!(self, Self::Granted | Self::Retained | Self::Older)
     }
 }
 
 impl Access {
+    /// The path, or else what else says what it is.
+    pub(crate) fn what(&self) -> String {
+        let named = || self.name.clone().or(self.asset.as_ref().map(ToString::to_string)).unwrap_or_default();
+        self.path.as_ref().map_or_else(named, ToString::to_string)
+    }
+
     /// The state, and what becomes of one that a dead run has left.
     pub(crate) fn state(&self, source: &str, now: Timestamp) -> String {
         let word = self.state.word();
         let age = now.seconds() - self.since.seconds();
         match self.state {
             State::Granted | State::Retained => word.to_owned(),
+            State::Older => "granted by an older system".to_owned(),
             _ if age < UNDER_WAY => format!("{word} (under way)"),
             State::Delivering => {
                 format!("{word} (run died {}; `dzconn grant` again finishes it)", crate::output::ago(age))
@@ -131,7 +145,7 @@ pub(crate) async fn listing(
     let mut rows: BTreeMap<(EnvironmentId, AssetId), AssetRecord> = BTreeMap::new();
     for row in assets(store, &Query::Assets(environment.cloned())).await? {
         match row {
-            Ok(row) if connection.is_none_or(|connection| row.connection == *connection) => {
+            Ok(row) if is_at(&row, connection) => {
                 rows.insert((row.environment.clone(), row.asset.clone()), row);
             }
             Ok(_) => {}
@@ -148,8 +162,10 @@ pub(crate) async fn listing(
         }
     }
     // What is left has no source record, or stands in one only by its id: an older system's, or revoked and not swept yet.
-    listing.access.extend(rows.into_values().map(|row| of_row(row, State::Granted)));
-    listing.access.sort_by(|a, b| (&a.environment, &a.path, &a.asset).cmp(&(&b.environment, &b.path, &b.asset)));
+    // A row without a place that belongs to no source shown is not of this connection.
+    let rest = rows.into_values().filter(|row| row.place.is_some() || connection.is_none());
+    listing.access.extend(rest.map(|row| of_row(row, State::Granted)));
+    listing.access.sort_by_cached_key(|access| (access.environment.clone(), access.what(), access.asset.clone()));
     Ok(listing)
 }
 
@@ -166,10 +182,11 @@ async fn of_source(
         listing.access.push(Access {
             environment: environment.clone(),
             project: record.project.clone(),
-            asset: asset.clone(),
-            path: path.clone(),
-            connection: connection.clone(),
-            table: table.clone(),
+            asset: Some(asset.clone()),
+            path: Some(path.clone()),
+            name: row.as_ref().map(|row| row.listing_name.clone()),
+            connection: Some(connection.clone()),
+            table: Some(table.clone()),
             user: record.generation.as_ref().map(|generation| generation.user.clone()),
             secret: record.generation.as_ref().map(|generation| generation.copy.clone()).or(row.map(|row| row.secret)),
             since,
@@ -203,6 +220,7 @@ async fn of_source(
         }
     }
     listing.unreadable.extend(unreadable);
+    of_older(record, rows, listing);
     for asset in &record.revoked {
         if let Some(row) = rows.remove(&(environment.clone(), asset.clone())) {
             listing.access.push(of_row(row, State::Revoked));
@@ -211,14 +229,55 @@ async fn of_source(
     Ok(())
 }
 
+fn is_at(row: &AssetRecord, connection: Option<&ConnectionId>) -> bool {
+    let place = row.place.as_ref().map(|place| &place.location.connection);
+    place.is_none() || connection.is_none() || place == connection
+}
+
+/// What an older system granted: its rows name the copy, and its source record the paths. Which belongs to which is known
+/// only where there is one of each.
+fn of_older(record: &SourceRecord, rows: &mut BTreeMap<(EnvironmentId, AssetId), AssetRecord>, listing: &mut Listing) {
+    let SourceKey { connection, environment } = &record.key;
+    let Some(generation) = &record.generation else { return };
+    let is_older =
+        |row: &AssetRecord| row.place.is_none() && row.environment == *environment && row.secret == generation.copy;
+    let found: Vec<_> = rows.extract_if(.., |_, row| is_older(row)).map(|(_, row)| row).collect();
+    let at = |access: Access, path: Option<&AssetPath>| Access {
+        path: path.cloned(),
+        connection: Some(connection.clone()),
+        user: Some(generation.user.clone()),
+        ..access
+    };
+    if found.is_empty() {
+        listing.access.extend(record.older.iter().map(|path| Access {
+            environment: environment.clone(),
+            project: record.project.clone(),
+            asset: None,
+            path: Some(path.clone()),
+            name: None,
+            connection: Some(connection.clone()),
+            table: None,
+            user: Some(generation.user.clone()),
+            secret: Some(generation.copy.clone()),
+            since: record.last_updated,
+            state: State::Older,
+        }));
+    }
+    let only = (found.len() == 1 && record.older.len() == 1).then(|| record.older.first()).flatten();
+    listing.access.extend(found.into_iter().map(|row| at(of_row(row, State::Older), only)));
+}
+
 fn of_row(row: AssetRecord, state: State) -> Access {
+    let (location, table) = row.place.map(|place| (place.location, place.table)).unzip();
+    let (connection, path) = location.map(|location| (location.connection, location.path)).unzip();
     Access {
         environment: row.environment,
         project: row.project,
-        asset: row.asset,
-        path: row.path,
-        connection: row.connection,
-        table: row.table,
+        asset: Some(row.asset),
+        path,
+        name: Some(row.listing_name),
+        connection,
+        table,
         user: None,
         secret: Some(row.secret),
         since: row.last_updated,
@@ -231,7 +290,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use dzconn_core::memory::MemoryTracking;
-    use dzconn_core::model::{Generation, GenerationId, OpenEntry, Owner, Publication, Version};
+    use dzconn_core::model::{Generation, GenerationId, Location, OpenEntry, Owner, Place, Publication, Version};
     use dzconn_core::store::Stored;
 
     use super::*;
@@ -254,10 +313,14 @@ mod tests {
             owner: owner.clone(),
             secret_id: "local:copy".parse().unwrap(),
             secret: "copy".parse().unwrap(),
-            connection: key.connection,
-            producer: owner,
-            path: format!("db.hr.{asset}").parse().unwrap(),
-            table: format!("db.hr.{asset}").parse().unwrap(),
+            place: Some(Place {
+                location: Location {
+                    connection: key.connection,
+                    path: format!("db.hr.{asset}").parse().unwrap(),
+                    owner,
+                },
+                table: format!("db.hr.{asset}").parse().unwrap(),
+            }),
             last_updated: Timestamp::from_seconds(NOW - 500),
         }
     }
@@ -298,6 +361,7 @@ mod tests {
                 secret_id: None,
                 copy: "copy".parse().unwrap(),
             }),
+            older: BTreeSet::new(),
             settled: 3,
             open: BTreeMap::from([open(OpenState::Granting, "b"), open(OpenState::Revoking, "c")]),
             revoked: BTreeSet::from(["d".parse().unwrap(), "gone".parse().unwrap()]),
@@ -318,7 +382,11 @@ mod tests {
         let listing = listing(&tracking, None, None).await.unwrap();
         assert!(listing.unreadable.is_empty());
         let now = Timestamp::from_seconds(NOW);
-        listing.access.iter().map(|access| format!("{} {}", access.asset, access.state("sales", now))).collect()
+        listing
+            .access
+            .iter()
+            .map(|access| format!("{} {}", access.asset.as_ref().unwrap(), access.state("sales", now)))
+            .collect()
     }
 
     #[tokio::test]
@@ -351,6 +419,35 @@ mod tests {
             let (connection, environment) = (connection.parse().unwrap(), environment.parse().unwrap());
             let listing = listing(&tracking, Some(&connection), Some(&environment)).await.unwrap();
             assert_eq!(listing.access.len(), found, "{connection} {environment}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_older_system_granted_is_listed() {
+        for (rows, paths, shown) in [
+            (vec!["a"], vec!["db.hr.a"], vec!["db.hr.a by dz_env"]),
+            (vec!["a", "b"], vec!["db.hr.a", "db.hr.b"], vec!["a by dz_env", "b by dz_env"]),
+            (vec![], vec!["db.hr.a", "db.hr.b"], vec!["db.hr.a by dz_env", "db.hr.b by dz_env"]),
+        ] {
+            let tracking = MemoryTracking::new();
+            let older = paths.iter().map(|path| path.parse().unwrap()).collect();
+            let source = SourceRecord {
+                settled: 0,
+                open: BTreeMap::new(),
+                revoked: BTreeSet::new(),
+                older,
+                ..record(NOW - 500)
+            };
+            let rows = rows.iter().map(|asset| Record::Asset(AssetRecord { place: None, ..row(asset) }));
+            for record in rows.chain([Record::Source(source)]) {
+                tracking.insert(record.key(), Stored { version: None, record });
+            }
+            let connection = key().connection;
+            let listing = listing(&tracking, Some(&connection), None).await.unwrap();
+            let found: Vec<_> =
+                listing.access.iter().map(|a| format!("{} by {}", a.what(), a.user.as_ref().unwrap())).collect();
+            assert_eq!(found, shown);
+            assert!(listing.access.iter().all(|access| access.state == State::Older));
         }
     }
 }

@@ -32,7 +32,10 @@ pub async fn a_secret_is_read_back_as_it_was_created(fixture: &CredentialFixture
         promise.unless(read == created && read.credentials.password == secret.credentials.password, || {
             format!("secret {n}: create answered {created:#?}, read {read:#?}; or they differ in the password")
         })?;
-        promises::PENDING.unless(!read.pending, || "nobody rotates a fresh secret, and pending is true".to_owned())?;
+        let inspected = promise.answer("inspect", fixture.store.inspect(&name).await)?;
+        promises::PENDING.unless(inspected == Slot::Live(Box::new(created)), || {
+            format!("nobody rotates a fresh secret, and inspect answered {inspected:#?}")
+        })?;
     }
     Ok(())
 }

@@ -171,6 +171,10 @@ impl CredentialStore for Broken {
         self.seen(slot)
     }
 
+    async fn inspect(&self, name: &SecretName) -> Result<Slot> {
+        self.read(name).await
+    }
+
     async fn read_shared(&self, id: &SecretId) -> Result<Slot> {
         let slot = self.inner.read_shared(id).await;
         match (self.fault, &slot) {

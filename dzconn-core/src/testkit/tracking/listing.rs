@@ -92,7 +92,7 @@ fn fits(query: &Query, key: &Key) -> bool {
     match (query, key) {
         (Query::Sources(connection), Key::Source(key)) => connection.as_ref().is_none_or(|c| *c == key.connection),
         (Query::Entries(source), Key::Entry(key, _)) => source == key,
-        (Query::Mappings, Key::Mapping(_)) => true,
+        (Query::Mappings, Key::Mapping(_)) | (Query::Listing(..), Key::Asset(..)) => true,
         (Query::Assets(environment), Key::Asset(key, _)) => environment.as_ref().is_none_or(|e| e == key),
         _ => false,
     }
@@ -248,6 +248,30 @@ pub async fn assets_of_one_environment_are_listed_alone(fixture: &TrackingFixtur
     let found = fixture.list(promise, &query).await?;
     let keys: Vec<_> = found.records().map(|stored| stored.record.key()).collect();
     promise.unless(same(&keys, &wanted), || format!("list of {query:?} showed {keys:#?}"))
+}
+
+/// In any environment; and not those of another project, nor those for another listing.
+pub async fn assets_for_one_listing_are_listed_alone(fixture: &TrackingFixture) -> Result<(), Failure> {
+    let promise = promises::LISTING;
+    let (sample, other) = (Sample::new(), Sample::new());
+    let rows: Vec<_> = (0..24).map(|n| sample.asset_record(n % 5, n)).collect();
+    let mut elsewhere = sample.asset_record(0, 30);
+    let query = Query::Listing(elsewhere.project.clone(), sample.listing());
+    elsewhere.project = Sample::another_project();
+    fixture.fill(promise, vec![Record::Asset(elsewhere), Record::Asset(other.asset_record(0, 0))]).await?;
+    let wanted: Vec<_> =
+        fixture.fill(promise, rows.into_iter().map(Record::Asset).collect()).await?.into_keys().collect();
+    let mut keys: Vec<Key> = Vec::new();
+    // An index may be behind for a moment.
+    for _ in 0..30 {
+        let found = fixture.list(promise, &query).await?;
+        keys = found.records().map(|stored| stored.record.key()).collect();
+        if same(&keys, &wanted) {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Err(promise.broken(format!("list of {query:?} showed {keys:#?}")))
 }
 
 fn same(found: &[Key], wanted: &[Key]) -> bool {

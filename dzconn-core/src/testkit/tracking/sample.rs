@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::Timestamp;
 use crate::model::{
     AccountId, AssetId, AssetPath, AssetRecord, ConnectionId, DATA_ASSETS_LIMIT, DomainId, EntryRecord, EnvironmentId,
-    Generation, GenerationId, ListingId, MappingRecord, OpenEntry, OpenState, Owner, Phase, ProjectId, Publication,
-    Region, RetiredGeneration, SecretId, SecretName, SourceKey, SourceRecord, TableName, UserName, Version,
-    WantedRecord,
+    Generation, GenerationId, ListingId, Location, MappingRecord, OpenEntry, OpenState, Owner, Phase, Place, ProjectId,
+    Publication, Region, RetiredGeneration, SecretId, SecretName, SourceKey, SourceRecord, TableName, UserName,
+    Version, WantedRecord,
 };
 use crate::portal::Wanted;
 use crate::store::Record;
@@ -75,6 +75,18 @@ impl Sample {
         AssetId::new(format!("{}_{n:05}", self.tag)).expect("an asset id")
     }
 
+    /// A project that is not its own.
+    #[must_use]
+    pub fn another_project() -> ProjectId {
+        ProjectId::new("another").expect("a project id")
+    }
+
+    /// The listing of its assets.
+    #[must_use]
+    pub fn listing(&self) -> ListingId {
+        ListingId::new(format!("{}-L", self.tag)).expect("a listing id")
+    }
+
     /// One of its tables; they sort as their numbers do.
     #[must_use]
     pub fn table(n: usize) -> TableName {
@@ -99,6 +111,7 @@ impl Sample {
                 secret_id: (n.is_multiple_of(2)).then(|| self.secret(n)),
                 copy: secret_name("dz-conn-c-project-environment-1"),
             }),
+            older: [path("sales.hr.Older"), path("sales.H.R.older \"2\"")].into_iter().take(n % 3).collect(),
             settled: u64::from(u32::MAX) + 1,
             open: BTreeMap::from([
                 (Self::table(0), entry(OpenState::Granting)),
@@ -181,16 +194,16 @@ impl Sample {
             asset_type: "GlueTableAssetType".to_owned(),
             project: project(),
             domain: domain(),
-            listing: ListingId::new("listing-1").expect("a listing id"),
+            listing: self.listing(),
             listing_name: "Employees, \"current\" – 社員 \u{1f600}\n'; DROP TABLE records; --".to_owned(),
             listing_revision: String::new(),
             owner: owner(),
             secret_id: self.secret(n),
             secret: secret_name("dz-conn-c-project-environment-1"),
-            connection: self.connection(),
-            producer: owner(),
-            path: path("sales.H.R.t"),
-            table: Self::table(n),
+            place: Some(Place {
+                location: Location { connection: self.connection(), path: path("sales.H.R.t"), owner: owner() },
+                table: Self::table(n),
+            }),
             last_updated: now(n),
         }
     }

@@ -296,6 +296,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
             "sources_of_one_connection_are_listed_alone",
             "entries_of_one_source_are_listed_alone",
             "assets_of_one_environment_are_listed_alone",
+            "assets_for_one_listing_are_listed_alone",
         ],
     ),
     (Fault::ListsFirstPageOnly, &["all_sources_are_listed", "all_mappings_are_listed", "all_assets_are_listed"]),

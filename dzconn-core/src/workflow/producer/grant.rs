@@ -92,7 +92,7 @@ impl ProducerRun {
             )),
             Login::Refused => {
                 let name = self.generation()?.secret.clone();
-                self.go(At::SecretAgain, Effect::ReadSecret(name))
+                self.go(At::SecretAgain, Effect::InspectSecret(name))
             }
         }
     }
@@ -153,6 +153,7 @@ impl ProducerRun {
                 secret_id: None,
                 copy: name("c")?,
             }),
+            older: BTreeSet::new(),
             settled: 0,
             open: BTreeMap::new(),
             revoked: BTreeSet::new(),

@@ -423,6 +423,15 @@ impl ProducerRun {
                 self.wish = Wanted::Revoke;
                 self.read()
             }
+            // What an older system has granted is taken back also where the table is gone: a grant may outlive it.
+            At::Resolve if kind == ErrorKind::TableNotFound && self.wish != Wanted::Grant && self.table.is_none() => {
+                self.table = self.task.subscription.location.path.plain();
+                if self.table.is_none() {
+                    return self.unlock();
+                }
+                self.failure = None;
+                self.read()
+            }
             At::Resolve
             | At::Secret
             | At::Share

@@ -1,36 +1,39 @@
 //! The steps of a revoke, and of what else ends or keeps access.
 
 use super::{At, Course, Did, OUT_OF_STEP, ProducerRun, Step};
-use crate::model::{Phase, Wanted};
+use crate::model::{Phase, Subscription, Wanted};
 use crate::workflow::effect::{Effect, Fresh};
 use crate::workflow::transition::Move;
 
 impl ProducerRun {
     /// The record is active, and a grant is not what is wanted.
     pub(super) fn with_active(&mut self, fresh: &mut dyn Fresh) -> Step {
-        let asset = &self.task.subscription.asset.id;
+        let Subscription { asset, location, .. } = &self.task.subscription;
+        let (asset, path) = (&asset.id, &location.path);
         let Some(source) = self.source() else { return Err(OUT_OF_STEP) };
         let open =
             source.open.iter().find(|(_, entry)| entry.assets.contains_key(asset)).map(|(table, _)| table.clone());
         let settled = self.view.entry.as_ref().and_then(|entry| entry.record.assets.get(asset));
+        let older = open.is_none() && settled.is_none() && source.older.contains(path);
         if self.course == Course::Undo {
             // Only what a grant of this asset has begun is taken back; what was granted before stays.
             if open.is_none() || settled.is_some() {
                 return self.unlock();
             }
-        } else if self.wish == Wanted::Retain
-            && let Some(publication) = settled
+        } else if older && self.table.is_none() {
+            return self.go(At::Resolve, Effect::Resolve(path.clone()));
+        } else if self.wish == Wanted::Retain && settled.is_some_and(|publication| publication.retained) {
+            return self.delivered(Did::Retained);
+        } else if self.wish == Wanted::Retain && (settled.is_some() || older) {
+            let step = Move::Retain { asset: asset.clone(), path: path.clone(), table: self.own_table()? };
+            return self.write(&step, At::Retain, fresh);
+        } else if !older && open.is_none() && settled.is_none() && !self.leaving && !self.searched && source.settled > 0
         {
-            return if publication.retained {
-                self.delivered(Did::Retained)
-            } else {
-                self.write(&Move::Retain { asset: asset.clone() }, At::Retain, fresh)
-            };
-        } else if open.is_none() && settled.is_none() && !self.leaving && !self.searched && source.settled > 0 {
             // Where tracking has no row, or one that is out of date: a run has died before it was written.
             return self.go(At::Find, Effect::Find);
         }
-        let step = Move::Revoke { asset: asset.clone(), table: open.or_else(|| self.table.clone()) };
+        let step =
+            Move::Revoke { asset: asset.clone(), path: path.clone(), table: open.or_else(|| self.table.clone()) };
         self.write(&step, At::IntendRevoke, fresh)
     }
 

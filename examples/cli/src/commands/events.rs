@@ -121,6 +121,9 @@ async fn work(fulfilment: &Fulfilment, read: &Read) -> Vec<Part> {
             .into_iter()
             .map(|part| match part {
                 Handled::Skipped { reason } => Part::Skipped(reason),
+                Handled::Failed { error } => {
+                    Part::Failed(Failure::new(format!("{} was not worked on in full", read.place), error))
+                }
                 Handled::Done { subscription, result } => match *result {
                     Ok(outcome) => Part::Done { subscription, outcome: Box::new(outcome), time: begin.elapsed() },
                     Err(error) => Part::Failed(Failure::new(not_done(read, &subscription), error)),

@@ -31,10 +31,10 @@ pub(crate) async fn list(world: World, args: ListArgs) -> failure::Result {
                 return "nobody reads anything\n".to_owned();
             }
             let row = |access: &Access| {
-                let source = world.directory.name_of(&access.connection);
+                let source = access.connection.as_ref().map_or_else(String::new, |at| world.directory.name_of(at));
                 vec![
                     access.environment.to_string(),
-                    access.path.to_string(),
+                    access.what(),
                     access.since.to_string().chars().take(10).collect(),
                     access.secret.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
                     access.state(&source, now),
@@ -68,8 +68,8 @@ pub(super) fn json(world: &World, access: &Access, now: Timestamp) -> Value {
     json!({
         "environment": access.environment,
         "project": access.project,
-        "asset": {"id": access.asset, "path": access.path},
-        "source": world.directory.name_of(&access.connection),
+        "asset": {"id": access.asset, "path": access.path, "name": access.name},
+        "source": access.connection.as_ref().map(|at| world.directory.name_of(at)),
         "connection": access.connection,
         "table": access.table,
         "user": access.user,

@@ -79,7 +79,7 @@ async fn ask(world: &World, record: &SourceRecord, access: &[Access]) -> Result<
 
 async fn look(session: &mut dyn SourceEngine, user: &UserName, access: &[Access]) -> Result<Live> {
     let user_exists = session.user_exists(user).await?;
-    let tables: Vec<_> = access.iter().map(|access| access.table.clone()).collect();
+    let tables: Vec<_> = access.iter().filter_map(|access| access.table.clone()).collect();
     let mut reads = BTreeMap::new();
     for table in &tables {
         reads.insert(table.clone(), session.reads(user, table).await?);
@@ -159,14 +159,15 @@ fn text(paint: Paint, world: &World, record: &SourceRecord, access: &[Access], l
     }
     let row = |access: &Access| {
         let mut row = vec![
-            access.asset.to_string(),
-            access.path.to_string(),
-            access.table.to_string(),
+            or_dash(access.asset.as_ref().map(ToString::to_string)),
+            access.what(),
+            or_dash(access.table.as_ref().map(ToString::to_string)),
             access.since.to_string(),
             access.state(&source, now),
         ];
         if let Some(live) = live {
-            row.push(live.reads.get(&access.table).map_or_else(String::new, reads_text));
+            let found = access.table.as_ref().and_then(|table| live.reads.get(table));
+            row.push(found.map_or_else(String::new, reads_text));
         }
         row
     };
