@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{AssetRecord, DomainId, ListingId, Location, ProjectId, Subscription, SubscriptionId};
+use crate::model::{AssetRecord, DomainId, ListingId, Location, ProjectId, Subscription, SubscriptionId, Wanted};
 use crate::{Error, ErrorKind, Result, Step};
 
 /// How a subscription ends.
@@ -73,6 +73,15 @@ impl SubscriptionEvent {
             subscription: string("/detail/metadata/id").map(str::parse).transpose()?,
             ending,
         })
+    }
+
+    /// What it asks for, if the portal agrees.
+    pub fn wish(&self) -> Wanted {
+        match self.ending {
+            None => Wanted::Grant,
+            Some(Ending::Revoke) => Wanted::Revoke,
+            Some(Ending::Retain) => Wanted::Retain,
+        }
     }
 
     /// This event's subscription for an asset that tracking has.

@@ -22,7 +22,7 @@ pub use plan::{Plan, PlannedStep};
 pub use producer::{Producer, ProducerReport};
 pub use settings::Settings;
 
-use crate::event::{Ending, SubscriptionEvent};
+use crate::event::SubscriptionEvent;
 use crate::model::{Subscription, TableName};
 use crate::portal::{Lookup, Wanted};
 use crate::workflow::{Consumed, Delivery, Did, Granted, Outcome, Revoked};
@@ -117,21 +117,22 @@ impl Fulfilment {
     /// Only what keeps the event from being looked up at all; each environment has its own result.
     pub async fn handle(&self, event: &SubscriptionEvent) -> Result<Vec<Handled>> {
         let mut handled = Vec::new();
-        for lookup in self.0.governance.lookups(event).await? {
+        for lookup in self.lookups(event).await? {
             handled.push(match lookup {
                 Lookup::Skipped(reason) => Handled::Skipped { reason },
                 Lookup::Failed(error) => Handled::Failed { error },
                 Lookup::Ours(subscription) => {
-                    let result = match event.ending {
-                        None => self.grant(&subscription).await,
-                        Some(Ending::Revoke) => self.revoke(&subscription).await,
-                        Some(Ending::Retain) => self.retain(&subscription).await,
-                    };
+                    let result = self.fulfil(&subscription, event.wish()).await;
                     Handled::Done { subscription, result: Box::new(result) }
                 }
             });
         }
         Ok(handled)
+    }
+
+    /// What an event is about: what [`handle`](Self::handle) would work on.
+    pub async fn lookups(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>> {
+        self.0.governance.lookups(event).await
     }
 
     /// Closes the sessions that are kept for later runs.

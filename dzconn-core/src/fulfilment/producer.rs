@@ -126,7 +126,7 @@ impl Producer {
             user: connector.fold_user_name(user),
             endpoint: source.endpoint.clone(),
             ssl: Some(source.tls.is_encrypted()),
-            readers: self.settings.readers(&order.subscription.consumer.owner.account)?,
+            readers: self.settings.readers(&order.subscription)?,
         })
     }
 

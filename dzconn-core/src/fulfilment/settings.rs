@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Result;
-use crate::model::{AccountId, Principal, UserNaming};
+use crate::model::{Principal, Subscription, UserNaming};
 
 /// How a [`Fulfilment`](super::Fulfilment) behaves. The defaults suit a service or a Lambda function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct Settings {
     /// Who reads a shared secret: a role's ARN with `{account}` in place of the consumer's account. `None` where producer and
     /// consumer use the same store under the same identity.
     pub reader: Option<String>,
+    /// Whether the reader is named also where producer and consumer are in one account, in which its own policies may let it
+    /// read without that; true by default.
+    pub share_within_account: bool,
     /// That the host itself never runs two for the same (connection, environment) at once. Sources that cannot hold a lock
     /// (Galera, multi-primary replication) are refused otherwise.
     pub host_serialises: bool,
@@ -42,6 +45,7 @@ impl Default for Settings {
             backoff: Duration::from_millis(50),
             user_naming: UserNaming::default(),
             reader: None,
+            share_within_account: true,
             host_serialises: false,
         }
     }
@@ -66,7 +70,10 @@ impl Settings {
         mistakes
     }
 
-    pub(crate) fn readers(&self, account: &AccountId) -> Result<Vec<Principal>> {
-        self.reader.iter().map(|reader| Principal::new(reader.replace("{account}", account.as_str()))).collect()
+    pub(crate) fn readers(&self, subscription: &Subscription) -> Result<Vec<Principal>> {
+        let Subscription { consumer, location, .. } = subscription;
+        let account = &consumer.owner.account;
+        let readers = self.reader.iter().filter(|_| self.share_within_account || *account != location.owner.account);
+        readers.map(|reader| Principal::new(reader.replace("{account}", account.as_str()))).collect()
     }
 }

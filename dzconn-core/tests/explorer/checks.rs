@@ -208,8 +208,7 @@ fn state(now: &Moment<'_>, runs: &[&Run], scenario: &Scenario) -> Vec<String> {
     }
     let expected: BTreeMap<_, _> =
         books.entries.iter().flat_map(|entry| entry.assets.keys().map(|asset| (asset, &entry.table))).collect();
-    let rows: BTreeMap<_, _> =
-        books.rows.iter().map(|row| (&row.asset, &row.place.as_ref().unwrap().table)).collect();
+    let rows: BTreeMap<_, _> = books.rows.iter().map(|row| (&row.asset, &row.place.as_ref().unwrap().table)).collect();
     must(rows.iter().all(|row| expected.get(row.0) == Some(row.1)), "a row differs from the entries".to_owned());
     must(died || rows.len() == expected.len(), "a row is missing".to_owned());
     must(books.rows.iter().all(|row| row.secret == living.copy), "a row names another copy".to_owned());

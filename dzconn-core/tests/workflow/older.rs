@@ -5,7 +5,7 @@ use dzconn_core::event::SubscriptionEvent;
 use dzconn_core::fulfilment::Handled;
 use dzconn_core::model::Subscription;
 use dzconn_core::portal::Wanted;
-use dzconn_core::store::{Change, Expect, Key, Record, Stored, TrackingStore as _, Transaction};
+use dzconn_core::store::Key;
 use dzconn_core::workflow::Outcome;
 
 use crate::world::{World, id, table};
@@ -16,23 +16,7 @@ async fn older_world() -> World {
     for name in ["employees", "offices"] {
         world.grant(&world.subscription(name)).await;
     }
-    for (key, stored) in world.tracking.snapshot().iter() {
-        let mut record = stored.record.clone();
-        match &mut record {
-            Record::Source(source) => {
-                source.older = source.data_assets.clone();
-                source.settled = 0;
-            }
-            Record::Entry(_) => {
-                let changes = vec![Change::remove(key.clone(), Expect::Anything)];
-                world.tracking.commit(&Transaction { changes }).await.unwrap();
-                continue;
-            }
-            Record::Asset(row) => row.place = None,
-            Record::Mapping(_) | Record::Wanted(_) => {}
-        }
-        world.tracking.insert(key.clone(), Stored { version: None, record });
-    }
+    world.make_older().await;
     world
 }
 

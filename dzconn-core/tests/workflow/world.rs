@@ -292,6 +292,27 @@ impl World {
         }
     }
 
+    /// Turns what tracking has into what an older system would have written.
+    pub(crate) async fn make_older(&self) {
+        for (key, stored) in self.tracking.snapshot().iter() {
+            let mut record = stored.record.clone();
+            match &mut record {
+                Record::Source(source) => {
+                    source.older = source.data_assets.clone();
+                    source.settled = 0;
+                }
+                Record::Entry(_) => {
+                    let changes = vec![Change::remove(key.clone(), Expect::Anything)];
+                    self.tracking.commit(&Transaction { changes }).await.unwrap();
+                    continue;
+                }
+                Record::Asset(row) => row.place = None,
+                Record::Mapping(_) | Record::Wanted(_) => {}
+            }
+            self.tracking.insert(key.clone(), Stored { version: None, record });
+        }
+    }
+
     /// The tables that the environment's secret opens, or what is wrong.
     pub(crate) fn readable(&self) -> Vec<&'static str> {
         let live = self.vault.live();
