@@ -10,7 +10,7 @@ use crate::model::{AssetId, AssetRecord, EnvironmentId, Location, Subscription, 
 use crate::portal::{Lookup, Portal, Question, Wanted};
 use crate::store::{Change, Expect, Key, Query, Record, Stored, Transaction, WriteOutcome};
 use crate::workflow::{Fresh as _, Outcome};
-use crate::{Changed, Error, ErrorKind, Result, Step, TrackingStore};
+use crate::{Error, ErrorKind, Result, Step, TrackingStore};
 
 /// What runs where the portal and the tracking tables are.
 #[derive(Clone, Debug)]
@@ -57,7 +57,9 @@ impl Governance {
             let same = |old: &Subscription| is_of(old, &new.consumer.environment, &new.asset.id);
             found.iter().any(|old| matches!(old, Lookup::Ours(old) if same(old)))
         };
-        let more: Vec<_> = today.into_iter().filter(|lookup| !known(lookup)).collect();
+        // Where there is something to do, it is of no interest that the portal knows of nothing.
+        let idle = |lookup: &Lookup| !found.is_empty() && matches!(lookup, Lookup::Skipped(_));
+        let more: Vec<_> = today.into_iter().filter(|lookup| !known(lookup) && !idle(lookup)).collect();
         found.extend(more);
         Ok(found)
     }
@@ -217,7 +219,6 @@ fn unknown_place(row: &AssetRecord) -> Error {
         .on_asset(&row.listing_name)
         .for_environment(&row.environment)
         .advise("name connection and path yourself, and revoke once more")
-        .changed(Changed::Nothing)
 }
 
 /// The portal of a producer that may not ask the real one: it obeys what [`Governance::record`] has written last.

@@ -132,7 +132,12 @@ impl Fulfilment {
 
     /// What an event is about: what [`handle`](Self::handle) would work on.
     pub async fn lookups(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>> {
-        self.0.governance.lookups(event).await
+        let lookups = self.0.governance.lookups(event).await.map_err(|error| error.changed(Changed::Nothing))?;
+        let unchanged = |lookup| match lookup {
+            Lookup::Failed(error) => Lookup::Failed(error.changed(Changed::Nothing)),
+            other => other,
+        };
+        Ok(lookups.into_iter().map(unchanged).collect())
     }
 
     /// Closes the sessions that are kept for later runs.

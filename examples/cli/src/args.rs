@@ -28,7 +28,7 @@ pub(crate) struct Cli {
 }
 
 /// Options of every command.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
     /// The directory file; ./dzconn.toml if it is there
@@ -40,6 +40,19 @@ pub(crate) struct Global {
     /// A file with the key that encrypts the store's secrets; otherwise the key is taken from DZCONN_STORE_KEY
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) store_key_file: Option<PathBuf>,
+    /// Works on AWS: tables, secrets, connections and subscriptions are there, and the directory file and the store are not
+    /// looked at. Credentials and region come as for AWS's own tools
+    #[cfg(feature = "aws")]
+    #[arg(long, global = true)]
+    pub(crate) aws: bool,
+    /// The profile of the AWS configuration; implies --aws
+    #[cfg(feature = "aws")]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// What differs on AWS from the names that dzconn uses by default: tables, roles, key, blueprints; implies --aws
+    #[cfg(feature = "aws")]
+    #[arg(long, global = true, value_name = "FILE", env = "DZCONN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     /// One JSON document on standard output, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -54,8 +67,9 @@ pub(crate) struct Global {
     pub(crate) timeout: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorChoice {
+    #[default]
     Auto,
     Always,
     Never,
@@ -85,11 +99,17 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Credentials(CredentialsArgs),
     /// Works on DataZone's subscription events, as EventBridge delivers them
-    #[command(after_help = EXIT_CODES)]
-    Events(EventsArgs),
+    #[command(visible_alias = "events", after_help = EXIT_CODES)]
+    Fulfil(EventsArgs),
     /// Reads the directory file and tries every source
     #[command(after_help = EXIT_CODES)]
     Check(CheckArgs),
+    /// Prepares an account
+    #[cfg(feature = "aws")]
+    Admin {
+        #[command(subcommand)]
+        what: AdminCommand,
+    },
     /// Shows a subscription's whole life on throwaway databases
     #[cfg(feature = "demo")]
     #[command(after_help = EXIT_CODES)]
@@ -101,8 +121,19 @@ pub(crate) enum Command {
     },
 }
 
+#[cfg(feature = "aws")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Makes the tracking tables in the governance account, where they are missing; what is there is checked and left
+    #[command(after_help = EXIT_CODES)]
+    CreateTables,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PlanCommand {
+    /// What an event would do
+    #[command(visible_alias = "events", after_help = EXIT_CODES)]
+    Event(EventsArgs),
     /// What a grant would do
     #[command(after_help = EXIT_CODES)]
     Grant(TargetArgs),
@@ -205,8 +236,11 @@ pub(crate) struct CredentialsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
     /// Files with one event, several one after the other, or a JSON array of them; `-` is standard input
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "event")]
     pub(crate) files: Vec<PathBuf>,
+    /// The same, as an option
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

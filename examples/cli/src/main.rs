@@ -10,6 +10,7 @@
 compile_error!("a dzconn without an engine can do nothing: enable the feature postgres or mysql");
 
 mod args;
+mod backend;
 mod catalog;
 mod commands;
 #[cfg(feature = "demo")]
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
         }
     };
     let exit = runtime.block_on(async {
-        match run(cli, output).await {
+        match Box::pin(run(cli, output)).await {
             Ok(exit) => exit,
             Err(failure) => told(output, &failure),
         }
@@ -90,7 +91,9 @@ async fn on_the_world(command: Command, world: dzconn_core::Result<World>) -> Re
         Command::List(args) => commands::list::list(world, args).await,
         Command::Show(args) => commands::show::show(world, args).await,
         Command::Credentials(args) => commands::credentials::credentials(world, args).await,
-        Command::Events(args) => commands::events::events(world, args).await,
+        Command::Fulfil(args) => commands::events::fulfil(world, args).await,
+        #[cfg(feature = "aws")]
+        Command::Admin { what } => commands::admin::admin(world, what).await,
         Command::Check(args) => commands::check::check(world, args).await,
         #[cfg(feature = "demo")]
         Command::Demo(_) => Ok(Exit::Done),

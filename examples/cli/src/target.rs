@@ -9,6 +9,7 @@ use crate::args::TargetArgs;
 use crate::directory::{AssetEntry, Directory, EnvironmentEntry, Place, TABLE_TYPE, environment_id};
 use crate::portal;
 use crate::tracked::assets;
+use crate::world::World;
 
 /// What a command works on.
 #[derive(Debug)]
@@ -19,7 +20,14 @@ pub(crate) enum Target {
 }
 
 /// What is to be granted: by the directory.
-pub(crate) fn to_grant(directory: &Directory, args: &TargetArgs, source: Option<&str>) -> Result<Target> {
+pub(crate) fn to_grant(world: &World, args: &TargetArgs, source: Option<&str>) -> Result<Target> {
+    if world.is_aws() {
+        return Err(invalid(
+            "on AWS a grant begins with a subscription, and only what is granted can be named here".to_owned(),
+        )
+        .advise("give the event to `dzconn fulfil`; `dzconn list` shows what is granted"));
+    }
+    let directory = &*world.directory;
     let environment = environment(directory, args)?;
     let source = source.map(|name| directory.source(name)).transpose()?.map(|entry| entry.name.as_str());
     let asset = match directory.asset(&args.asset, source)? {
@@ -38,11 +46,12 @@ pub(crate) fn to_grant(directory: &Directory, args: &TargetArgs, source: Option<
 /// What is to be revoked: by tracking, and by the directory only what tracking does not have. Assets, environments and
 /// paths may have gone from the directory since.
 pub(crate) async fn to_revoke(
-    directory: &Directory,
+    world: &World,
     tracking: &dyn TrackingStore,
     args: &TargetArgs,
     source: Option<&str>,
 ) -> Result<Target> {
+    let directory = &*world.directory;
     let environment = environment_id(&args.environment)?;
     let at = source.map(|name| directory.source(name)).transpose()?.map(|entry| entry.connection.clone());
     let text = args.asset.as_str();
@@ -65,7 +74,7 @@ pub(crate) async fn to_revoke(
         }
     }
     match found.len() {
-        0 => to_grant(directory, args, source),
+        0 => to_grant(world, args, source),
         1 => {
             let (row, location) = found.swap_remove(0);
             Ok(Target::Ours(Box::new(row.at(location))))

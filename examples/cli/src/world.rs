@@ -1,20 +1,28 @@
 //! Puts the parts together: directory, stores, engines, portal.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dzconn_core::fulfilment::Settings;
+use dzconn_core::memory::{MemoryTracking, MemoryVault};
+use dzconn_core::model::ConnectionId;
+use dzconn_core::store::Query;
 use dzconn_core::{
     Changed, CredentialStore, Deadline, Engines, Error, ErrorKind, Fulfilment, Result, Step, TrackingStore,
 };
 
 use crate::args::{ConnectArgs, Global};
+#[cfg(feature = "aws")]
+use crate::backend;
+use crate::backend::Backend;
 use crate::catalog::DirectoryCatalog;
 use crate::directory::{Directory, PasswordFrom, SourceEntry};
 use crate::output::Output;
 use crate::portal::DirectoryPortal;
-use crate::stores::{self, LocalStore};
+use crate::stores;
+use crate::tracked;
 use crate::url;
 
 /// The file that is read if none is named.
@@ -67,22 +75,85 @@ impl World {
         Deadline::within(Duration::from_secs(self.global.timeout))
     }
 
-    /// The store, made if there is none.
-    pub(crate) async fn store(&self) -> Result<LocalStore> {
-        stores::open(&self.global).await
+    /// Where records and secrets are; a local store is made if there is none.
+    pub(crate) async fn store(&self) -> Result<Backend> {
+        #[cfg(feature = "aws")]
+        if self.is_aws() {
+            return Ok(Backend::Aws(Box::new(self.aws().await?)));
+        }
+        stores::open(&self.global).await.map(Backend::Local)
     }
 
-    /// The store that must be there.
-    pub(crate) async fn existing_store(&self) -> Result<LocalStore> {
-        stores::existing(&self.global).await
+    /// The same; a local store must be there.
+    pub(crate) async fn existing_store(&self) -> Result<Backend> {
+        if self.is_aws() {
+            return self.store().await;
+        }
+        stores::existing(&self.global).await.map(Backend::Local)
     }
 
     pub(crate) fn has_store(&self) -> bool {
-        stores::exists(&self.global)
+        self.is_aws() || stores::exists(&self.global)
     }
 
-    pub(crate) fn fulfilment(&self, store: &LocalStore) -> Result<Fulfilment> {
-        self.fulfilment_with(store.credentials(), store.tracking())
+    #[cfg(feature = "aws")]
+    pub(crate) async fn aws(&self) -> Result<dzconn_aws::Aws> {
+        backend::aws(&self.global).await
+    }
+
+    #[cfg(feature = "aws")]
+    pub(crate) fn is_aws(&self) -> bool {
+        let Global { aws, profile, config, .. } = &self.global;
+        *aws || profile.is_some() || config.is_some()
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[allow(clippy::unused_self, reason = "what it is in a build with AWS")]
+    pub(crate) fn is_aws(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn fulfilment(&self, store: &Backend) -> Result<Fulfilment> {
+        store.fulfilment(self, self.settings())
+    }
+
+    fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        settings.deadline = Duration::from_secs(self.global.timeout);
+        settings.lock_wait = settings.lock_wait.min(settings.deadline / 2);
+        // Somebody is waiting at a terminal; whoever wants to wait longer runs the command again.
+        settings.retries = 5;
+        settings
+    }
+
+    /// With nothing recorded, and nothing kept.
+    pub(crate) fn fulfilment_of_nothing(&self) -> Result<Fulfilment> {
+        let vault = MemoryVault::new().account(self.directory.owner.account.clone(), "dzconn".parse()?);
+        self.fulfilment_with(vault, MemoryTracking::new(), self.settings())
+    }
+
+    /// The connection that goes by this name: the directory's, or on AWS its ARN or the name at the end of it.
+    pub(crate) async fn connection(&self, store: &Backend, name: &str) -> Result<ConnectionId> {
+        if !self.is_aws() {
+            return Ok(self.directory.source(name)?.connection.clone());
+        }
+        if name.starts_with("arn:") {
+            return name.parse();
+        }
+        let records = tracked::sources(&*store.tracking(), &Query::Sources(None)).await?;
+        let ending = format!("/{name}");
+        let found: BTreeSet<_> = records
+            .into_iter()
+            .filter_map(Result::ok)
+            .map(|record| record.key.connection)
+            .filter(|connection| connection.as_str().ends_with(&ending))
+            .collect();
+        let wrong = |what: String| Error::new(ErrorKind::InvalidInput, what).at(Step::Input).changed(Changed::Nothing);
+        match (found.first(), found.len()) {
+            (Some(connection), 1) => Ok(connection.clone()),
+            (None, _) => Err(wrong(format!("nobody reads from a connection {name:?}"))),
+            _ => Err(wrong(format!("{name:?} may be several connections")).advise("give the connection's whole ARN")),
+        }
     }
 
     /// With stores of one's own.
@@ -90,12 +161,8 @@ impl World {
         &self,
         credentials: impl CredentialStore + 'static,
         tracking: impl TrackingStore + 'static,
+        settings: Settings,
     ) -> Result<Fulfilment> {
-        let mut settings = Settings::default();
-        settings.deadline = Duration::from_secs(self.global.timeout);
-        settings.lock_wait = settings.lock_wait.min(settings.deadline / 2);
-        // Somebody is waiting at a terminal; whoever wants to wait longer runs the command again.
-        settings.retries = 5;
         let builder = Fulfilment::builder()
             .engines(engines())
             .credentials(credentials)
@@ -109,8 +176,11 @@ impl World {
         .build()
     }
 
-    /// The file, for commands that can do nothing without the portal's side of it.
-    pub(crate) fn portal_file(&self) -> Result<&PathBuf> {
+    /// Whether there is a portal that says what an event is about: `DataZone`, or the directory file's subscriptions.
+    pub(crate) fn must_have_portal(&self) -> Result<()> {
+        if self.is_aws() {
+            return Ok(());
+        }
         let lacking =
             |what: &str, advice: &str| Error::new(ErrorKind::InvalidConfig, what).at(Step::Input).advise(advice);
         let Some(file) = &self.directory.file else {
@@ -125,7 +195,7 @@ impl World {
                 "add [[subscription]] entries for what is approved, or `subscription = []` at the top if nothing is",
             ));
         }
-        Ok(file)
+        Ok(())
     }
 }
 

@@ -18,6 +18,12 @@ pub enum Error {
         /// Debian's packages that hold it.
         packages: &'static str,
     },
+    /// There is no moto where it was said to be.
+    #[error("there is no moto at {}\n  a Python environment gets it by: pip install 'moto[server]'", program.display())]
+    NoMoto {
+        /// Where it was said to be.
+        program: PathBuf,
+    },
     /// A program could not be run, or a file not be written.
     #[error("cannot {action}: {source}")]
     Io {

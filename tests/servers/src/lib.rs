@@ -1,4 +1,4 @@
-//! Throwaway PostgreSQL and MariaDB servers, for the tests and the demo.
+//! Throwaway PostgreSQL and MariaDB servers, and moto, which plays AWS, for the tests and the demo.
 //!
 //! ```no_run
 //! use dzconn_test_servers::{MariaDb, Postgres};
@@ -12,9 +12,9 @@
 //!
 //! Each server has a folder of its own in the temporary directory, a free port on 127.0.0.1 and a random superuser
 //! password, which travels by file and never as an argument of a process. Started by root, it runs as `nobody`. It
-//! speaks TLS beside plain text where it can ([`Server::ca_pem`]).
+//! speaks TLS beside plain text where it can ([`Server::ca_pem`]). moto has neither password nor TLS.
 //!
-//! A server ends with its [`Server`] value, and with the process that started it, however that ends, SIGKILL
+//! A server ends with its [`Server`] (or [`Moto`]) value, and with the process that started it, however that ends, SIGKILL
 //! included: a small shell beside the server waits for the end of a pipe that the kernel closes in any case.
 //!
 //! Starting and stopping block. Linux only.
@@ -24,11 +24,13 @@
 mod error;
 mod find;
 mod mariadb;
+mod moto;
 mod postgres;
 mod server;
 mod supervisor;
 
 pub use error::Error;
 pub use mariadb::MariaDb;
+pub use moto::Moto;
 pub use postgres::Postgres;
 pub use server::Server;

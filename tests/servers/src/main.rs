@@ -1,4 +1,4 @@
-//! Runs a command beside throwaway database servers.
+//! Runs a command beside throwaway servers.
 
 #![forbid(unsafe_code)]
 
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 
-use dzconn_test_servers::{Error, MariaDb, Postgres, Server};
+use dzconn_test_servers::{Error, MariaDb, Moto, Postgres, Server};
 use exec::Signals;
 use options::Options;
 
@@ -51,8 +51,8 @@ async fn run(options: Options) -> Result<u8, (u8, String)> {
     let no_server = |error: &dyn fmt::Display| (NO_SERVER, error.to_string());
     let mut signals = Signals::listen().map_err(|error| no_server(&error))?;
 
-    let Options { postgres, mariadb, program, args } = options;
-    let mut starting = tokio::task::spawn_blocking(move || Servers::start(&postgres, mariadb));
+    let Options { postgres, mariadb, moto, program, args } = options;
+    let mut starting = tokio::task::spawn_blocking(move || Servers::start(&postgres, mariadb, moto.as_deref()));
     let mut signalled = None;
     let started = loop {
         tokio::select! {
@@ -67,6 +67,9 @@ async fn run(options: Options) -> Result<u8, (u8, String)> {
     for server in servers.all() {
         let tls = if server.ca_pem().is_some() { "with TLS" } else { "without TLS" };
         say(format_args!("{server}, {tls}"));
+    }
+    if let Some(moto) = &servers.moto {
+        say(format_args!("{moto}"));
     }
     let environment = servers.environment().map_err(|error| no_server(&error))?;
 
@@ -83,18 +86,21 @@ fn say(message: fmt::Arguments<'_>) {
 struct Servers {
     postgres: Vec<Postgres>,
     mariadb: Option<MariaDb>,
+    moto: Option<Moto>,
 }
 
 impl Servers {
     /// Starts all at once; when one fails, the others stop again.
-    fn start(bin_dirs: &[Option<PathBuf>], mariadb: bool) -> Result<Self, Error> {
+    fn start(bin_dirs: &[Option<PathBuf>], mariadb: bool, moto: Option<&Path>) -> Result<Self, Error> {
         thread::scope(|scope| {
             let postgres: Vec<_> =
                 bin_dirs.iter().map(|dir| scope.spawn(move || Postgres::start(dir.as_deref()))).collect();
             let mariadb = mariadb.then(|| scope.spawn(MariaDb::start));
+            let moto = moto.map(|program| scope.spawn(move || Moto::start(program)));
             let postgres = postgres.into_iter().map(join).collect::<Result<_, _>>();
             let mariadb = mariadb.map(join).transpose();
-            Ok(Self { postgres: postgres?, mariadb: mariadb? })
+            let moto = moto.map(join).transpose();
+            Ok(Self { postgres: postgres?, mariadb: mariadb?, moto: moto? })
         })
     }
 
@@ -112,6 +118,9 @@ impl Servers {
 
     fn environment(&self) -> io::Result<Vec<(String, String)>> {
         let mut variables = Vec::new();
+        if let Some(moto) = &self.moto {
+            variables.push(("DZCONN_TEST_MOTO_URL".to_owned(), moto.url()));
+        }
         for (kind, servers) in [("POSTGRES", self.postgres()), ("MYSQL", self.mysql())] {
             if servers.is_empty() {
                 continue;

@@ -4,17 +4,20 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) const HELP: &str = "\
-Runs a command beside throwaway database servers on 127.0.0.1.
+Runs a command beside throwaway servers on 127.0.0.1.
 
-usage: with-servers [--postgres BIN_DIR]... [--mariadb] -- COMMAND [ARGUMENT]...
+usage: with-servers [--postgres BIN_DIR]... [--mariadb] [--moto PROGRAM] -- COMMAND [ARGUMENT]...
 
   --postgres BIN_DIR  a PostgreSQL server from the programs in BIN_DIR; `newest`: the newest that is installed
   --mariadb           a MariaDB server
+  --moto PROGRAM      a moto server, which plays AWS; PROGRAM is the path of `moto_server`
 
 The command gets, space-separated, with the superuser's credentials:
   DZCONN_TEST_POSTGRES_URLS      DZCONN_TEST_MYSQL_URLS      all servers, behind those that it names already
   DZCONN_TEST_POSTGRES_TLS_URLS  DZCONN_TEST_MYSQL_TLS_URLS  those started here that speak TLS
   DZCONN_TEST_POSTGRES_CA        DZCONN_TEST_MYSQL_CA        a PEM file with the authorities of those
+and without credentials, as moto takes any:
+  DZCONN_TEST_MOTO_URL           moto
 
 Signals are passed on to the command, and its status is returned. However it ends, the servers end too.
 ";
@@ -25,6 +28,8 @@ pub(crate) struct Options {
     /// Folders of programs; `None` is the newest that is installed.
     pub(crate) postgres: Vec<Option<PathBuf>>,
     pub(crate) mariadb: bool,
+    /// The program.
+    pub(crate) moto: Option<PathBuf>,
     pub(crate) program: OsString,
     pub(crate) args: Vec<OsString>,
 }
@@ -34,6 +39,7 @@ impl Options {
     pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Self>, String> {
         let mut postgres = Vec::new();
         let mut mariadb = false;
+        let mut moto = None;
         loop {
             let Some(arg) = args.next() else { return Err("no `--` and command".into()) };
             match arg.to_str() {
@@ -43,13 +49,17 @@ impl Options {
                     _ => return Err("--postgres without a folder".into()),
                 },
                 Some("--mariadb") => mariadb = true,
+                Some("--moto") => match args.next() {
+                    Some(program) if program != "--" => moto = Some(program.into()),
+                    _ => return Err("--moto without a program".into()),
+                },
                 Some("--help" | "-h") => return Ok(None),
                 Some("--") => break,
                 _ => return Err(format!("unknown argument {}", arg.display())),
             }
         }
         let program = args.next().ok_or("no command behind `--`")?;
-        Ok(Some(Self { postgres, mariadb, program, args: args.collect() }))
+        Ok(Some(Self { postgres, mariadb, moto, program, args: args.collect() }))
     }
 }
 
@@ -63,9 +73,11 @@ mod tests {
 
     #[test]
     fn everything() {
-        let options = parse("--postgres /pg/bin --mariadb --postgres newest -- cargo test --mariadb").unwrap().unwrap();
+        let line = "--postgres /pg/bin --mariadb --postgres newest --moto /bin/moto -- cargo test --mariadb";
+        let options = parse(line).unwrap().unwrap();
         assert_eq!(options.postgres, [Some(PathBuf::from("/pg/bin")), None]);
         assert!(options.mariadb);
+        assert_eq!(options.moto, Some(PathBuf::from("/bin/moto")));
         assert_eq!(options.program, "cargo");
         assert_eq!(options.args, ["test", "--mariadb"]);
     }
@@ -77,7 +89,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for line in ["", "--mariadb", "--mariadb --", "--postgres -- true", "cargo test", "--mysql -- true"] {
+        for line in
+            ["", "--mariadb", "--mariadb --", "--postgres -- true", "--moto -- true", "cargo test", "--mysql -- true"]
+        {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -44,16 +44,7 @@ pub struct Server {
 
 impl Server {
     pub(crate) fn start(recipe: &Recipe<'_>) -> Result<Self, Error> {
-        let mut attempt = 1;
-        loop {
-            let port = free_port().map_err(Error::io("find a free port on 127.0.0.1"))?;
-            let result = Self::start_on(recipe, port);
-            let taken = || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err();
-            match result {
-                Err(Error::Ended { .. }) if attempt < ATTEMPTS && taken() => attempt += 1,
-                other => return other,
-            }
-        }
+        on_free_port(|port| Self::start_on(recipe, port))
     }
 
     fn start_on(recipe: &Recipe<'_>, port: u16) -> Result<Self, Error> {
@@ -67,29 +58,12 @@ impl Server {
         let Recipe { version, scheme, user, database, .. } = recipe;
         let (version, scheme, user, database) = (version.clone(), *scheme, *user, *database);
         let mut server = Self { name, version, scheme, user, database, port, password, ca: None, process };
-        if server.wait_until(recipe.answers)? {
+        if wait_until(name, &mut server.process, |folder| (recipe.answers)(folder, port))? {
             let ca = fs::read_to_string(server.folder().join("tls/ca.pem"));
             server.ca = Some(ca.map_err(Error::io("read ca.pem"))?);
         }
         fs::remove_file(server.folder().join("secret")).map_err(Error::io("remove the password file"))?;
         Ok(server)
-    }
-
-    fn wait_until(&mut self, answers: fn(&Path, u16) -> Option<bool>) -> Result<bool, Error> {
-        let started = Instant::now();
-        loop {
-            if self.process.has_ended() {
-                return Err(Error::Ended { server: self.name, log: self.process.log() });
-            }
-            if let Some(tls) = answers(self.folder(), self.port) {
-                return Ok(tls);
-            }
-            if started.elapsed() > START_LIMIT {
-                let folder = self.folder().to_path_buf();
-                return Err(Error::Slow { server: self.name, folder, waited: START_LIMIT, log: self.process.log() });
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
     }
 
     /// The product: `PostgreSQL` or `MariaDB`.
@@ -157,6 +131,42 @@ impl fmt::Debug for Server {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} on 127.0.0.1:{}", self.name, self.version, self.port)
+    }
+}
+
+/// Starts something on a free port, and on another one if that was taken meanwhile.
+pub(crate) fn on_free_port<T>(start: impl Fn(u16) -> Result<T, Error>) -> Result<T, Error> {
+    let mut attempt = 1;
+    loop {
+        let port = free_port().map_err(Error::io("find a free port on 127.0.0.1"))?;
+        let result = start(port);
+        let taken = || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err();
+        match result {
+            Err(Error::Ended { .. }) if attempt < ATTEMPTS && taken() => attempt += 1,
+            other => return other,
+        }
+    }
+}
+
+/// Waits for what a server answers once it takes connections, given its folder.
+pub(crate) fn wait_until<T>(
+    server: &'static str,
+    process: &mut Supervised,
+    answers: impl Fn(&Path) -> Option<T>,
+) -> Result<T, Error> {
+    let started = Instant::now();
+    loop {
+        if process.has_ended() {
+            return Err(Error::Ended { server, log: process.log() });
+        }
+        if let Some(answer) = answers(process.folder()) {
+            return Ok(answer);
+        }
+        if started.elapsed() > START_LIMIT {
+            let folder = process.folder().to_path_buf();
+            return Err(Error::Slow { server, folder, waited: START_LIMIT, log: process.log() });
+        }
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -12,6 +12,23 @@ use super::{Kind, Server};
 /// Most of a test's time is waiting for a server.
 const THREADS: usize = 6;
 
+/// As [`run`], where a variable is needed too; without it, all of `names` are shown as ignored.
+pub fn run_with(
+    suite: &'static str,
+    variable: &'static str,
+    names: &[String],
+    on_server: impl Fn(&Handle, &Arc<dyn Server>, &str) -> Vec<Trial>,
+) -> ExitCode {
+    if let Ok(value) = std::env::var(variable) {
+        return run(suite, names, |runtime, server| on_server(runtime, server, &value));
+    }
+    let ignored = |name: &String| {
+        let reason = format!("set {variable}");
+        Trial::ignorable_test(format!("{suite}::{name}"), move || Ok(Completion::ignored_with(reason)))
+    };
+    libtest_mimic::run(&Arguments::from_args(), names.iter().map(ignored).collect()).exit_code()
+}
+
 /// Runs the tests that `on_server` makes for each server. Where no server is named, those of `names` are shown as ignored;
 /// where one is named and does not answer, that is a test that fails.
 pub fn run(

@@ -2,7 +2,7 @@
 
 use dzconn_core::model::{Credentials, SecretName};
 use dzconn_core::store::{Slot, StoredSecret};
-use dzconn_core::{CredentialStore as _, Error, ErrorKind, Result, Step};
+use dzconn_core::{Error, ErrorKind, Result, Step};
 use serde_json::{Value, json};
 
 use super::source_record;
@@ -33,7 +33,7 @@ async fn read(world: &World, args: &CredentialsArgs) -> Result<(SecretName, Stor
     let Some(generation) = &record.generation else {
         return Err(gone("the environment's access has ended"));
     };
-    let slot = store.credentials().read(&generation.copy).await?;
+    let slot = store.copies(&record).await?.read(&generation.copy).await?;
     store.close().await;
     match slot {
         Slot::Live(secret) => Ok((generation.copy.clone(), *secret)),

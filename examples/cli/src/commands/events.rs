@@ -1,7 +1,7 @@
-//! `dzconn events`: subscription events as `EventBridge` delivers them, worked on one after the other.
+//! `dzconn fulfil`: subscription events as `EventBridge` delivers them, worked on one after the other.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -20,9 +20,9 @@ use crate::output::{Paint, print_error};
 use crate::world::World;
 
 /// An event, and where it was read.
-struct Read {
-    place: String,
-    event: SubscriptionEvent,
+pub(super) struct Read {
+    pub(super) place: String,
+    pub(super) event: SubscriptionEvent,
 }
 
 /// What became of an event, environment by environment.
@@ -37,10 +37,10 @@ enum Part {
     Skipped(String),
 }
 
-pub(crate) async fn events(world: World, args: EventsArgs) -> failure::Result {
+pub(crate) async fn fulfil(world: World, args: EventsArgs) -> failure::Result {
     let refused = |error| Failure::looking("no event was worked on", error);
-    let events = read_all(&args.files).map_err(refused)?;
-    world.portal_file().map_err(refused)?;
+    let events = read_all(&args).map_err(refused)?;
+    world.must_have_portal().map_err(refused)?;
     let store = world.store().await.map_err(refused)?;
     let fulfilment = world.fulfilment(&store).map_err(refused)?;
     let mut worked = Vec::new();
@@ -70,9 +70,9 @@ pub(crate) async fn events(world: World, args: EventsArgs) -> failure::Result {
 }
 
 /// Every event, before anything is done for the first: a mistake in the last file changes nothing.
-fn read_all(files: &[PathBuf]) -> Result<Vec<Read>> {
+pub(super) fn read_all(args: &EventsArgs) -> Result<Vec<Read>> {
     let mut events = Vec::new();
-    for file in files {
+    for file in args.files.iter().chain(&args.event) {
         let (name, text) = text_of(file)?;
         let mut found = Vec::new();
         for value in serde_json::Deserializer::from_str(&text).into_iter::<Value>() {

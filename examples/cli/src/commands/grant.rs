@@ -33,7 +33,7 @@ pub(crate) async fn grant(world: World, args: TargetArgs) -> Result {
     let failed = |error| Failure::looking(Deed::Grant.failed(&args.asset, &args.environment), error);
     let (world, source) = world.with_source(&args.connect).map_err(failed)?;
     let source = source.or_else(|| args.source.clone());
-    let target = target::to_grant(&world.directory, &args, source.as_deref()).map_err(failed)?;
+    let target = target::to_grant(&world, &args, source.as_deref()).map_err(failed)?;
     bring_about(&world, target, Deed::Grant).await
 }
 
@@ -44,7 +44,7 @@ pub(crate) async fn revoke(world: World, args: RevokeArgs) -> Result {
     let (world, source) = world.with_source(&args.connect).map_err(failed)?;
     let source = source.or_else(|| args.source.clone());
     let store = world.existing_store().await.map_err(failed)?;
-    let target = target::to_revoke(&world.directory, &store.tracking(), &args, source.as_deref()).await;
+    let target = target::to_revoke(&world, &*store.tracking(), &args, source.as_deref()).await;
     bring_about(&world, target.map_err(failed)?, deed).await
 }
 

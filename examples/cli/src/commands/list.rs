@@ -55,11 +55,13 @@ pub(crate) async fn list(world: World, args: ListArgs) -> failure::Result {
 }
 
 async fn read(world: &World, args: &ListArgs) -> Result<Listing> {
-    let source = args.source.as_deref().map(|name| world.directory.source(name)).transpose()?;
     let environment = args.environment.as_deref().map(environment_id).transpose()?;
     let store = world.existing_store().await?;
-    let connection = source.map(|entry| &entry.connection);
-    let listing = tracked::listing(&store.tracking(), connection, environment.as_ref()).await;
+    let connection = match &args.source {
+        Some(name) => Some(world.connection(&store, name).await?),
+        None => None,
+    };
+    let listing = tracked::listing(&*store.tracking(), connection.as_ref(), environment.as_ref()).await;
     store.close().await;
     listing
 }

@@ -1,5 +1,7 @@
 //! The commands, one file each.
 
+#[cfg(feature = "aws")]
+pub(crate) mod admin;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod credentials;
@@ -15,23 +17,26 @@ use dzconn_core::model::{EnvironmentId, SourceRecord};
 use dzconn_core::store::Query;
 use dzconn_core::{Changed, Error, ErrorKind, Result, Step};
 
-use crate::stores::LocalStore;
+use crate::backend::Backend;
 use crate::tracked;
 use crate::world::World;
 
 /// The record of an environment on the source that is named, or on the only one.
 async fn source_record(
     world: &World,
-    store: &LocalStore,
+    store: &Backend,
     environment: &str,
     source: Option<&str>,
 ) -> Result<SourceRecord> {
     let directory = &world.directory;
     let id: EnvironmentId = crate::directory::environment_id(environment)?;
-    let connection = source.map(|name| directory.source(name)).transpose()?.map(|entry| entry.connection.clone());
+    let connection = match source {
+        Some(name) => Some(world.connection(store, name).await?),
+        None => None,
+    };
     let mut found = Vec::new();
     let mut unreadable = None;
-    for record in tracked::sources(&store.tracking(), &Query::Sources(connection)).await? {
+    for record in tracked::sources(&*store.tracking(), &Query::Sources(connection)).await? {
         match record {
             Ok(record) if record.key.environment == id => found.push(record),
             Ok(_) => {}

@@ -48,7 +48,7 @@ async fn read(world: &World, args: &ShowArgs) -> Result<(SourceRecord, Vec<Acces
     let store = world.existing_store().await?;
     let record = source_record(world, &store, &args.environment, args.source.as_deref()).await?;
     let key = &record.key;
-    let listing = tracked::listing(&store.tracking(), Some(&key.connection), Some(&key.environment)).await?;
+    let listing = tracked::listing(&*store.tracking(), Some(&key.connection), Some(&key.environment)).await?;
     store.close().await;
     match listing.unreadable.into_iter().next() {
         Some(error) => Err(error),
@@ -57,11 +57,7 @@ async fn read(world: &World, args: &ShowArgs) -> Result<(SourceRecord, Vec<Acces
 }
 
 async fn ask(world: &World, record: &SourceRecord, access: &[Access]) -> Result<Live> {
-    let source = dzconn_core::Catalog::source(
-        &crate::catalog::DirectoryCatalog(std::sync::Arc::clone(&world.directory)),
-        &record.key.connection,
-    )
-    .await?;
+    let source = world.existing_store().await?.source(world, record).await?;
     let engines = engines();
     let connector = engines.for_source(&source)?;
     let deadline = world.deadline();

@@ -15,6 +15,7 @@ use super::client::{Client, Seen};
 use super::sample;
 use super::server::{Kind, Running};
 use crate::args::{ColorChoice, Global};
+use crate::backend::Backend;
 use crate::directory::Directory;
 use crate::output::Output;
 use crate::portal;
@@ -51,17 +52,10 @@ impl<'a> Stage<'a> {
         write(&at("store.key"), key.to_text().expose())?;
         write(&at("dzconn.toml"), &directory(server))?;
         let store = LocalStore::open(at("store.sqlite"), LocalOptions::new().key(key)).await?;
-        let global = Global {
-            directory: Some(at("dzconn.toml")),
-            store: None,
-            store_key_file: None,
-            json: false,
-            color: ColorChoice::Never,
-            verbose: 0,
-            timeout: 60,
-        };
+        let global =
+            Global { directory: Some(at("dzconn.toml")), color: ColorChoice::Never, timeout: 60, ..Global::default() };
         let world = World::open(global.clone(), Output::new(&global))?;
-        let fulfilment = world.fulfilment(&store)?;
+        let fulfilment = world.fulfilment(&Backend::Local(store.clone()))?;
         Ok(Self { server, directory: world.directory, store, fulfilment, folder })
     }
 

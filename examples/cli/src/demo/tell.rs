@@ -121,15 +121,7 @@ mod tests {
     use crate::args::{ColorChoice, Global};
 
     fn teller() -> Teller {
-        Teller::new(Output::new(&Global {
-            directory: None,
-            store: None,
-            store_key_file: None,
-            json: true,
-            color: ColorChoice::Never,
-            verbose: 0,
-            timeout: 60,
-        }))
+        Teller::new(Output::new(&Global { json: true, color: ColorChoice::Never, timeout: 60, ..Global::default() }))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dzconn_test_servers::{Error, MariaDb, Postgres, Server};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
@@ -139,10 +139,17 @@ fn a_server_that_fails_shows_its_log_and_leaves_nothing() {
 pub(crate) fn fake_programs(initdb: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, line) in [("initdb", initdb), ("postgres", "echo 'postgres (PostgreSQL) 99.9'")] {
-        let file = dir.path().join(name);
-        fs::write(&file, format!("#!/bin/sh\n{line}\n")).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        executable(dir.path(), name, &format!("#!/bin/sh\n{line}\n"));
     }
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     dir
+}
+
+/// A program that any user may run.
+pub(crate) fn executable(dir: &Path, name: &str, text: &str) -> PathBuf {
+    let file = dir.join(name);
+    fs::write(&file, text).unwrap();
+    for path in [&*file, dir] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    file
 }

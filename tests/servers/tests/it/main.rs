@@ -4,4 +4,5 @@
 
 mod left;
 mod library;
+mod moto;
 mod with_servers;

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use crate::left::{assert_nothing_left, processes_with, wait_for};
 use crate::library::fake_programs;
 
-fn with_servers(servers: &[&str], script: &str) -> Command {
+pub(crate) fn with_servers(servers: &[&str], script: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_with-servers"));
     command.args(servers).args(["--", "sh", "-c", script]);
     // These tests themselves may run beside servers.
@@ -16,15 +16,15 @@ fn with_servers(servers: &[&str], script: &str) -> Command {
     command
 }
 
-fn output(servers: &[&str], script: &str) -> Output {
+pub(crate) fn output(servers: &[&str], script: &str) -> Output {
     with_servers(servers, script).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn send(signal: &str, to: u32) {
+pub(crate) fn send(signal: &str, to: u32) {
     let status = Command::new("sh").args(["-c", r#"kill -s "$1" "$2""#, "sh", signal, &to.to_string()]).status();
     assert!(status.unwrap().success());
 }

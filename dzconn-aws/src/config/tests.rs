@@ -1,0 +1,98 @@
+use dzconn_core::model::UserNaming;
+
+use super::*;
+
+const NONE: [(&str, &str); 0] = [];
+
+#[test]
+fn the_defaults_are_fine() {
+    let config = Config::read(None, NONE).unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.tables.sources, "dz_conn_g_p_source_subscriptions");
+    assert_eq!(
+        (config.secrets.kms_key.as_str(), config.secrets.recovery_window_days),
+        ("alias/dz_conn_a_common_key", 7)
+    );
+}
+
+#[test]
+fn a_variable_wins_over_the_file() {
+    let file = r#"
+        [tables]
+        state = "my_state"
+        assets = "my_assets"
+        [users]
+        naming = "per-environment"
+        [roles]
+        external_id = "secret handshake"
+        [portal]
+        blueprints = ["A, with a comma", "B"]
+    "#;
+    let variables = [
+        ("DZCONN_AWS_TABLES_STATE", "their_state"),
+        ("DZCONN_AWS_PORTAL_ASSET_TYPES", "One, Two"),
+        ("DZCONN_AWS_ROLES_EXTERNAL_ID", ""),
+        ("DZCONN_AWS_CALLS_ATTEMPT_TIMEOUT_SECONDS", "3"),
+        ("DZCONN_STORE", "not ours"),
+    ];
+    let config = Config::read(Some(file), variables).unwrap();
+    assert_eq!((config.tables.state.as_str(), config.tables.assets.as_str()), ("their_state", "my_assets"));
+    assert_eq!(config.portal.blueprints, ["A, with a comma", "B"]);
+    assert_eq!(config.portal.asset_types, ["One", "Two"]);
+    assert_eq!((config.roles.external_id, config.user_naming), (None, UserNaming::PerEnvironment));
+    assert_eq!(config.calls.attempt_timeout, Duration::from_secs(3));
+}
+
+#[test]
+fn every_mistake_is_named_at_once() {
+    let file = r#"
+        [tables]
+        sources = "a b"
+        assets = 7
+        statte = "x"
+        [roles]
+        account = "arn:aws:iam::123:role/x"
+        [secrets]
+        recovery_window_days = 0
+        [sources]
+        tls = "maybe"
+        ca_bundle = "/does/not/exist.pem"
+    "#;
+    let variables =
+        [("DZCONN_AWS_CALLS_ATTEMPTS", "many"), ("DZCONN_AWS_TABELS_STATE", "x"), ("DZCONN_AWS_PORTAL_BLUEPRINTS", "")];
+    let error = Config::read(Some(file), variables).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    for mistake in [
+        "\"a b\" is no table's name",
+        "tables.assets must be text",
+        "tables.statte is no key",
+        "roles.account is no role's ARN with {account}",
+        "recovery_window_days is not between 7 and 30",
+        "sources.tls must be",
+        "sources.ca_bundle cannot be read from /does/not/exist.pem",
+        "DZCONN_AWS_CALLS_ATTEMPTS must be a whole number",
+        "DZCONN_AWS_TABELS_STATE is no variable",
+        "portal.blueprints is empty",
+    ] {
+        assert!(error.detail().contains(mistake), "{mistake:?} is not in {error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_not_quoted() {
+    let error = Config::read(Some("[roles]\nexternal_id = hunter2"), NONE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+}
+
+#[test]
+fn tables_must_differ() {
+    let error = Config::read(None, [("DZCONN_AWS_TABLES_STATE", "dz_conn_g_c_secrets_mapping")]).unwrap_err();
+    assert!(error.detail().contains("same name"), "{error}");
+}
+
+#[test]
+fn no_two_keys_share_a_variable() {
+    let names: std::collections::BTreeSet<_> = read::keys().map(|key| key.replace('.', "_")).collect();
+    assert_eq!(names.len(), read::keys().count());
+}

@@ -1,0 +1,89 @@
+//! moto's supervision. The program is a fake one that behaves as moto does while it starts: moto itself is not needed.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+
+use dzconn_test_servers::{Error, Moto};
+
+use crate::left::{assert_nothing_left, processes_with, wait_for};
+use crate::library::executable;
+use crate::with_servers::{output, send, text, with_servers};
+
+/// Answers what `-p` names, having said so, half a second late.
+const FAKE: &str = r#"#!/usr/bin/python3
+import http.server, sys, time
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+port = int(sys.argv[sys.argv.index("-p") + 1])
+time.sleep(0.5)
+server = http.server.HTTPServer((sys.argv[sys.argv.index("-H") + 1], port), Answer)
+print(f" * Running on http://127.0.0.1:{port}", flush=True)
+server.serve_forever()
+"#;
+
+fn fake() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let program = executable(dir.path(), "moto_server", FAKE);
+    (dir, program)
+}
+
+#[test]
+fn it_answers_once_it_is_started_and_goes() {
+    let (_dir, program) = fake();
+    let moto = Moto::start(&program).unwrap();
+    let (port, folder) = (moto.port(), moto.folder().to_path_buf());
+    assert_eq!(moto.url(), format!("http://127.0.0.1:{port}"));
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    assert_ne!(processes_with(program.to_str().unwrap()), [""; 0], "no process found: the search is broken");
+    drop(moto);
+    assert_nothing_left(&folder);
+    assert_eq!(processes_with(program.to_str().unwrap()), [""; 0]);
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let error = Moto::start(Path::new("/nowhere/moto_server")).unwrap_err();
+    assert!(matches!(error, Error::NoMoto { .. }));
+    let output = output(&["--moto", "/nowhere/moto_server"], "echo ran");
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("/nowhere/moto_server"));
+    assert_eq!(text(&output.stdout), "");
+}
+
+#[test]
+fn a_moto_that_fails_shows_its_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = executable(dir.path(), "moto_server", "#!/bin/sh\necho no module named flask; exit 1\n");
+    let error = Moto::start(&program).unwrap_err();
+    assert!(matches!(error, Error::Ended { .. }), "{error}");
+    assert!(error.to_string().contains("no module named flask"), "{error}");
+}
+
+#[test]
+fn the_command_gets_the_url_and_nothing_of_the_others() {
+    let (_dir, program) = fake();
+    let output = output(&["--moto", program.to_str().unwrap()], "env | grep ^DZCONN_TEST_");
+    let stdout = text(&output.stdout);
+    assert!(stdout.starts_with("DZCONN_TEST_MOTO_URL=http://127.0.0.1:"), "{stdout}");
+    assert_eq!(stdout.lines().count(), 1, "{stdout}");
+    assert_eq!(processes_with(program.to_str().unwrap()), [""; 0]);
+}
+
+#[test]
+fn it_does_not_outlive_a_parent_that_is_killed() {
+    let (_dir, program) = fake();
+    let name = program.to_str().unwrap();
+    let mut child = with_servers(&["--moto", name], "echo $$; exec sleep 60").spawn().unwrap();
+    let mut script = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut script).unwrap();
+    send("KILL", child.id());
+    child.wait().unwrap();
+    send("KILL", script.trim().parse().unwrap());
+    wait_for("moto goes", || processes_with(name).is_empty());
+}

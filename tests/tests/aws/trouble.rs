@@ -1,0 +1,105 @@
+//! What goes wrong on the way.
+
+use std::time::Duration;
+
+use dzconn_core::ErrorKind;
+use dzconn_datazone_stub::Target;
+use dzconn_test_aws::{Effect, Fault, Key};
+use dzconn_tests::aws::AwsWorld;
+use dzconn_tests::engine::Fixture;
+
+use super::{granted, reads, tables};
+
+pub(crate) async fn sessions_that_expire_are_renewed(fixture: &dyn Fixture, moto: &str) {
+    let [employees, offices] = tables(fixture, ["employees", "offices"]).await;
+    let world = AwsWorld::new(moto).await.unwrap();
+    world.aws.set_session_life(Some(Duration::from_secs(2)));
+    let connection = world.connect("hr", &fixture.source()).await.unwrap();
+    for table in [&employees, &offices] {
+        let listing = world.publish(&connection, table).await.unwrap();
+        world.subscribe(&listing);
+        let granted = granted(world.outcome("Created", &listing).await.unwrap());
+        assert_eq!(reads(fixture, &granted.credentials, table).await, Some(true));
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    assert!(world.aws.count("sts", "AssumeRole") >= 4, "twice in both accounts");
+}
+
+pub(crate) async fn what_fails_in_passing_is_tried_again(fixture: &dyn Fixture, moto: &str) {
+    let [employees] = tables(fixture, ["employees"]).await;
+    let world = AwsWorld::new(moto).await.unwrap();
+    let connection = world.connect("hr", &fixture.source()).await.unwrap();
+    let listing = world.publish(&connection, &employees).await.unwrap();
+    let effects = [Effect::Throttled, Effect::Failed, Effect::Unavailable, Effect::CutBefore, Effect::CutAfter];
+    for (n, effect) in effects.into_iter().enumerate() {
+        world.domain(|domain| domain.subscriptions.clear());
+        world.subscribe(&listing);
+        // Every service in turn fails in this way, some calls later than the last.
+        for service in ["secretsmanager", "dynamodb", "glue", "sts"] {
+            world.aws.fail(Fault::new(effect).service(service).skip(n % 3));
+        }
+        let granted = granted(world.outcome("Created", &listing).await.unwrap());
+        assert_eq!(reads(fixture, &granted.credentials, &employees).await, Some(true), "{effect:?}");
+        world.aws.no_faults();
+        for service in ["secretsmanager", "dynamodb"] {
+            world.aws.fail(Fault::new(effect).service(service).skip(n));
+        }
+        world.end_subscription(&listing, false);
+        world.outcome("Revoked", &listing).await.unwrap();
+        world.aws.no_faults();
+        assert_eq!(world.left().await.unwrap(), Vec::<String>::new(), "{effect:?}");
+    }
+}
+
+pub(crate) async fn a_failure_is_reported_and_the_next_event_mends_it(fixture: &dyn Fixture, moto: &str) {
+    let [employees] = tables(fixture, ["employees"]).await;
+    let world = AwsWorld::with(moto, |config| config.portal.targets = vec!["dzconn".into()]).await.unwrap();
+    let environment = world.environment.clone();
+    world.domain(|domain| {
+        domain.targets.push(Target {
+            id: "tgt".into(),
+            name: "dzconn".into(),
+            environment,
+            provider: "dzconn".into(),
+            r#type: "GlueSubscriptionTargetType".into(),
+            principals: vec![],
+            asset_types: vec!["GlueTableAssetType".into()],
+        });
+    });
+    let connection = world.connect("hr", &fixture.source()).await.unwrap();
+    let missing = fixture.table("missing");
+    let listing = world.publish(&connection, &missing).await.unwrap();
+    world.subscribe(&listing);
+    let error = world.outcome("Created", &listing).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TableNotFound, "{error}");
+    let shown = || world.domain(|domain| domain.grants[0].assets[0].clone());
+    let asset = shown();
+    assert_eq!(asset.status, "GRANT_FAILED");
+    let cause = asset.cause.unwrap();
+    assert!(cause.contains("no table") && !cause.contains(fixture.source().admin.password.expose()), "{cause}");
+    assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
+    fixture.create_table(&missing).await.unwrap();
+    granted(world.outcome("Created", &listing).await.unwrap());
+    assert_eq!(shown().status, "GRANTED");
+    let _ = employees;
+}
+
+pub(crate) async fn a_consumer_that_may_not_read_is_said(fixture: &dyn Fixture, moto: &str) {
+    let [employees] = tables(fixture, ["employees"]).await;
+    let world = AwsWorld::new(moto).await.unwrap();
+    let connection = world.connect("hr", &fixture.source()).await.unwrap();
+    let listing = world.publish(&connection, &employees).await.unwrap();
+    world.subscribe(&listing);
+    // The key does not admit the consumer's account.
+    let (account, region) = (world.producer.account.as_str(), world.producer.region.as_str());
+    world.aws.add_key(Key::new(account, region, "alias/dz_conn_a_common_key"));
+    let error = world.outcome("Created", &listing).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StoreDenied, "{error}");
+    assert!(error.advice().is_some_and(|advice| advice.contains("key")), "{error:?}");
+    // Once it does, the next event finishes what was begun.
+    world
+        .aws
+        .add_key(Key::new(account, region, "alias/dz_conn_a_common_key").admitting(world.consumer.account.as_str()));
+    let granted = granted(world.outcome("Created", &listing).await.unwrap());
+    assert_eq!(reads(fixture, &granted.credentials, &employees).await, Some(true));
+}
