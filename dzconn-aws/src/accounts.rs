@@ -65,8 +65,9 @@ impl Accounts {
                 .at(Step::Input)
                 .advise("set AWS_REGION, or a region in the profile")
         })?;
-        // The one place where calls are tried again. A run as a whole is driven by dzconn-core.
-        let retry = RetryConfig::adaptive().with_max_attempts(config.calls.attempts.max(1));
+        // The one place where calls are tried again; a run as a whole is driven by dzconn-core. The adaptive mode would hold back
+        // the calls of all accounts of a region for one that was throttled.
+        let retry = RetryConfig::standard().with_max_attempts(config.calls.attempts.max(1));
         let timeout = TimeoutConfig::builder().operation_attempt_timeout(config.calls.attempt_timeout).build();
         let home = with_clock(home).await.into_builder().retry_config(retry).timeout_config(timeout).build();
         let own = match &config.roles.home {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::event::SubscriptionEvent;
-use crate::model::{AssetId, DomainId, EnvironmentId, ListingId, ProjectId, Subscription};
+use crate::model::{AssetId, DomainId, EnvironmentId, ListingId, ProjectId, Subscription, SubscriptionId};
 use crate::outcome::Outcome;
 use crate::{Error, ErrorKind, Result};
 
@@ -24,6 +24,8 @@ pub struct Question {
     pub listing: ListingId,
     /// The asset.
     pub asset: AssetId,
+    /// The subscription that the event is about: what a list says of it may be behind.
+    pub subscription: Option<SubscriptionId>,
     /// What the run was started for; an answer that knows nothing better.
     pub told: Wanted,
 }

@@ -11,9 +11,12 @@ use std::sync::{Arc, Mutex};
 use dzconn_core::Secret;
 use dzconn_core::model::{AdminLogin, Source};
 use dzconn_core::portal::Wanted;
+use dzconn_core::workflow::Outcome;
+use dzconn_test_aws::{Effect, Fault};
+use dzconn_tests::aws::{AwsWorld, MOTO};
 use dzconn_tests::engine::{Admin, Fixture, harness};
 use dzconn_tests::world::World;
-use libtest_mimic::Trial;
+use libtest_mimic::{Completion, Trial};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// All that was said.
@@ -62,8 +65,60 @@ fn main() -> ExitCode {
                 })
             })
         };
-        Admin::ALL.map(trial).into()
+        let mut trials: Vec<Trial> = Admin::ALL.map(trial).into();
+        let name = format!("leaks::{}::aws::no_password_is_said", server.name());
+        let Ok(moto) = std::env::var(MOTO) else {
+            let ignored = Completion::ignored_with(format!("set {MOTO}"));
+            trials.push(Trial::ignorable_test(name, move || Ok(ignored)));
+            return trials;
+        };
+        let (runtime, server, ear) = (runtime.clone(), server.clone(), ear.clone());
+        trials.push(Trial::test(name, move || {
+            runtime.block_on(async {
+                let fixture = server.fixture(Admin::LeastPrivileged).await.map_err(|error| error.to_string())?;
+                let checked = no_password_is_said_on_aws(&*fixture, &ear, &moto).await;
+                harness::finish(checked, fixture.end().await)
+            })
+        }));
+        trials
     })
+}
+
+/// The same over the SDK, with what fails on the way.
+async fn no_password_is_said_on_aws(fixture: &dyn Fixture, ear: &Ear, moto: &str) -> Result<(), String> {
+    let (source, table, mut said) = (fixture.source(), fixture.table("employees"), ear.clone());
+    fixture.create_table(&table).await.unwrap();
+    let world = AwsWorld::new(moto).await.unwrap();
+    let connection = world.connect("hr", &source).await.unwrap();
+    let listing = world.publish(&connection, &table).await.unwrap();
+    world.subscribe(&listing);
+    write!(said, "{:?} {:?} {:?}", world.ports, world.fulfilment, world.config).unwrap();
+    let mut passwords = vec![source.admin.password.clone()];
+    // Each call of Secrets Manager fails once, before it is carried out or after.
+    for effect in [Effect::Failed, Effect::CutAfter, Effect::AccessDenied] {
+        for n in 0..8 {
+            world.aws.fail(Fault::new(effect).service("secretsmanager").skip(n).times(5));
+            let outcome = world.outcome("Created", &listing).await;
+            world.aws.no_faults();
+            write!(said, "{outcome:?}").unwrap();
+            if let Err(error) = &outcome {
+                write!(said, "{error} {:?}", std::error::Error::source(error)).unwrap();
+            }
+        }
+    }
+    let outcome = world.outcome("Created", &listing).await.unwrap();
+    write!(said, "{outcome:?}").unwrap();
+    let Outcome::Granted(granted) = outcome else { return Err(format!("{outcome:?}")) };
+    passwords.push(granted.credentials.password);
+    world.end_subscription(&listing, false);
+    write!(said, "{:?}", world.outcome("Revoked", &listing).await).unwrap();
+    if !ear.heard("aws_smithy") || !ear.heard(granted.secret.as_str()) {
+        return Err("the log holds nothing of the run".into());
+    }
+    match passwords.iter().position(|password| ear.heard(password.expose())) {
+        Some(which) => Err(format!("password {which} of {} was said", passwords.len())),
+        None => Ok(()),
+    }
 }
 
 async fn no_password_is_said(fixture: &dyn Fixture, ear: &Ear) -> Result<(), String> {

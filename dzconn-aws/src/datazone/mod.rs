@@ -5,6 +5,7 @@
 //! | for | calls | reason |
 //! | --- | --- | --- |
 //! | one answer (`wanted`) | `ListSubscriptions` (approved), a page at a time until one decides | without a status only approved ones are listed; usually it is the only page |
+//! | | `GetSubscription`, only where the list contradicts the event | a list may be behind; the subscription itself is not |
 //! | | `ListSubscriptions` (revoked), (cancelled), newest first, side by side, only if none is approved | the one that ended last says whether access stays; each status has to be listed by itself |
 //! | one event (`subscriptions`) | `GetListing` | asset, type and Glue table; what is not ours ends here |
 //! | | Glue `GetTable` | the connection; a table in S3 ends here |

@@ -191,6 +191,7 @@ impl Failing<'_> {
                 environment: consumer.environment.clone(),
                 listing: listing.id.clone(),
                 asset: asset.id.clone(),
+                subscription: None,
                 told: Wanted::Revoke,
             };
             match self.portal.answer(&question).await {

@@ -50,13 +50,44 @@ impl DataZonePortal {
                 if found.status != SubscriptionStatus::Approved || !is_meant(&found, question) {
                     continue;
                 }
+                // It is said to have ended, and the list may not know that yet.
+                if question.told != Wanted::Grant && is(question, &found.id) {
+                    match self.single(question, &found.id).await? {
+                        Some(Scope::Whole) => return Ok(Some(Scope::Whole)),
+                        limited @ Some(Scope::Part(_)) => part = limited,
+                        None => {}
+                    }
+                    continue;
+                }
                 match self.scope(question, &found).await? {
                     Scope::Whole => return Ok(Some(Scope::Whole)),
                     limited @ Scope::Part(_) => part = Some(limited),
                 }
             }
         }
-        Ok(part)
+        // It is said to have begun, and the list may not know that yet.
+        match &question.subscription {
+            Some(id) if part.is_none() && question.told == Wanted::Grant => self.single(question, id.as_str()).await,
+            _ => Ok(part),
+        }
+    }
+
+    /// One subscription, if it is approved and about this project and listing.
+    async fn single(&self, question: &Question, id: &str) -> Result<Option<Scope>> {
+        let domain = question.domain.as_str();
+        let found = match self.client.get_subscription().domain_identifier(domain).identifier(id).send().await {
+            Ok(found) => found,
+            Err(error) => {
+                let error = failed("GetSubscription", error);
+                return if error.kind() == ErrorKind::NotFound { Ok(None) } else { Err(error) };
+            }
+        };
+        let listing = found.subscribed_listing.as_ref();
+        let meant = is_about(found.subscribed_principal.as_ref(), listing, question);
+        if found.status != SubscriptionStatus::Approved || !meant {
+            return Ok(None);
+        }
+        Ok(Some(listing.and_then(scope_of).unwrap_or_else(|| unknown(id))))
     }
 
     async fn scope(&self, question: &Question, found: &SubscriptionSummary) -> Result<Scope> {
@@ -68,7 +99,7 @@ impl DataZonePortal {
         let whole = self.client.get_subscription().domain_identifier(domain).identifier(id).send().await;
         let whole = whole.map_err(|error| failed("GetSubscription", error))?;
         let scope = whole.subscribed_listing.as_ref().and_then(scope_of);
-        Ok(scope.unwrap_or_else(|| Scope::Part(format!("what subscription {id} covers is not known"))))
+        Ok(scope.unwrap_or_else(|| unknown(id)))
     }
 
     /// Whether access stays after the subscription that ended last.
@@ -110,11 +141,23 @@ impl DataZonePortal {
 
 /// Access hangs on it, so the list's filters are not trusted.
 fn is_meant(found: &SubscriptionSummary, question: &Question) -> bool {
-    let project = match &found.subscribed_principal {
+    is_about(found.subscribed_principal.as_ref(), found.subscribed_listing.as_ref(), question)
+}
+
+fn is(question: &Question, id: &str) -> bool {
+    question.subscription.as_ref().is_some_and(|meant| meant.as_str() == id)
+}
+
+fn unknown(id: &str) -> Scope {
+    Scope::Part(format!("what subscription {id} covers is not known"))
+}
+
+fn is_about(principal: Option<&SubscribedPrincipal>, listing: Option<&SubscribedListing>, question: &Question) -> bool {
+    let project = match principal {
         Some(SubscribedPrincipal::Project(project)) => project.id.as_deref(),
         _ => None,
     };
-    let listing = found.subscribed_listing.as_ref().map(|listing| listing.id.as_str());
+    let listing = listing.map(|listing| listing.id.as_str());
     project == Some(question.project.as_str()) && listing == Some(question.listing.as_str())
 }
 

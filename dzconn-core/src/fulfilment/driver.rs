@@ -263,6 +263,7 @@ pub(crate) fn question(subscription: &Subscription, told: Wanted) -> Question {
         environment: subscription.consumer.environment.clone(),
         listing: subscription.listing.id.clone(),
         asset: subscription.asset.id.clone(),
+        subscription: subscription.subscription.clone(),
         told,
     }
 }

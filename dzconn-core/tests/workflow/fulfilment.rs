@@ -213,7 +213,7 @@ async fn an_approval_that_was_narrowed_is_recorded_as_none() {
     let Subscription { domain, consumer, asset, listing, .. } = employees.clone();
     let Consumer { project, environment, .. } = consumer;
     let (listing, asset) = (listing.id, asset.id);
-    let question = Question { domain, project, environment, listing, asset, told: Wanted::Grant };
+    let question = Question { domain, project, environment, listing, asset, subscription: None, told: Wanted::Grant };
     world.want(&employees, Wanted::Grant);
     governance.record(&question).await.unwrap();
     world.portal.want(question.project.clone(), question.listing.clone(), Err(ErrorKind::Refused));
@@ -436,6 +436,7 @@ async fn a_producer_that_may_not_ask_obeys_what_governance_recorded() {
         environment: employees.consumer.environment.clone(),
         listing: employees.listing.id.clone(),
         asset: employees.asset.id.clone(),
+        subscription: None,
         told: Wanted::Grant,
     };
     assert_eq!(producer.wanted(&question).await.unwrap(), Wanted::Revoke, "nobody has asked yet");

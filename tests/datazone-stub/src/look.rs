@@ -170,7 +170,8 @@ pub(crate) fn subscriptions(state: &State, domain: &Domain, asked: &Asked) -> An
     let mut meant: Vec<_> = domain
         .subscriptions
         .iter()
-        .filter(|is| is.status == status && of(&is.principal) && listing.is_none_or(|listing| is.listing == listing))
+        .filter(|is| is.listed.as_ref().unwrap_or(&is.status) == status)
+        .filter(|is| of(&is.principal) && listing.is_none_or(|listing| is.listing == listing))
         .collect();
     meant.sort_by_key(|subscription| subscription.updated);
     match asked.query.get("sortOrder").map(String::as_str) {
@@ -178,7 +179,11 @@ pub(crate) fn subscriptions(state: &State, domain: &Domain, asked: &Asked) -> An
         Some("DESCENDING") => meant.reverse(),
         Some(_) => return Err(Answer::invalid("sortOrder must be ASCENDING or DESCENDING")),
     }
-    asked.page(meant.into_iter().map(|subscription| subscribed(domain, subscription)).collect(), state.page)
+    let shown = |subscription: &Subscription| {
+        let status = subscription.listed.clone().unwrap_or_else(|| subscription.status.clone());
+        subscribed(domain, &Subscription { status, ..subscription.clone() })
+    };
+    asked.page(meant.into_iter().map(shown).collect(), state.page)
 }
 
 pub(crate) fn subscription(domain: &Domain, asked: &Asked) -> Answered {

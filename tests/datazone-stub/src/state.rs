@@ -287,6 +287,9 @@ pub struct Subscription {
     /// When it was last changed, in seconds.
     #[serde(default)]
     pub updated: u64,
+    /// The status that lists still show; empty where they do not know it yet. `None`: lists are up to date.
+    #[serde(default)]
+    pub listed: Option<String>,
 }
 
 impl Subscription {
@@ -302,6 +305,7 @@ impl Subscription {
             retain: None,
             request: None,
             updated: 0,
+            listed: None,
         }
     }
 }

@@ -57,6 +57,38 @@ async fn filters_are_refused_unless_another_approval_has_none() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_behind_does_not_decide_over_the_events_own_subscription() {
+    let world = World::new().await;
+    let asked = async |told, id: &str| {
+        let subscription = Some(id.parse().unwrap());
+        world.portal.wanted(&dzconn_core::portal::Question { subscription, ..question(told) }).await
+    };
+    // It was approved a moment ago.
+    world.domain(|domain| {
+        let fresh = Subscription { listed: Some(String::new()), ..Subscription::approved("new", "cons", "lst-1") };
+        domain.subscriptions = vec![fresh];
+    });
+    assert_eq!(answer(&world, Wanted::Grant).await, Wanted::Revoke, "the list alone does not know");
+    assert_eq!(asked(Wanted::Grant, "new").await.unwrap(), Wanted::Grant);
+    assert_eq!(asked(Wanted::Grant, "unknown").await.unwrap(), Wanted::Revoke);
+    world.domain(|domain| domain.subscriptions[0].filters = Some(vec!["rows-1".to_owned()]));
+    assert_eq!(asked(Wanted::Grant, "new").await.unwrap_err().kind(), ErrorKind::Refused);
+    // Somebody else's says nothing.
+    world.domain(|domain| domain.subscriptions[0].principal = Principal::Project("prod".to_owned()));
+    assert_eq!(asked(Wanted::Grant, "new").await.unwrap(), Wanted::Revoke);
+    // It was revoked a moment ago.
+    world.domain(|domain| {
+        let listed = Some("APPROVED".to_owned());
+        domain.subscriptions = vec![Subscription { listed, ..ended("old", "REVOKED", Some(false), 1) }];
+    });
+    assert_eq!(answer(&world, Wanted::Revoke).await, Wanted::Grant, "the list alone does not know");
+    assert_eq!(asked(Wanted::Revoke, "old").await.unwrap(), Wanted::Revoke);
+    // Another one is approved.
+    world.domain(|domain| domain.subscriptions.push(Subscription::approved("other", "cons", "lst-1")));
+    assert_eq!(asked(Wanted::Revoke, "old").await.unwrap(), Wanted::Grant);
+}
+
+#[tokio::test]
 async fn a_scope_without_filters_limits_nothing() {
     let world = World::new().await;
     world.domain(|domain| domain.subscriptions[0].filters = Some(Vec::new()));

@@ -198,6 +198,7 @@ pub(crate) fn question(told: Wanted) -> Question {
         environment: subscription.consumer.environment,
         listing: subscription.listing.id,
         asset: subscription.asset.id,
+        subscription: None,
         told,
     }
 }
