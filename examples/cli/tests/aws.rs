@@ -1,7 +1,7 @@
 //! The command on AWS's stand-ins and real databases.
 
 // A test may panic: that is how it fails.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::format_push_string)]
 
 mod common;
 
