@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use super::sessions::Sessions;
 use super::settings::Settings;
 use crate::engine::{Created, EngineConnector, Lock, LockKey, SourceEngine};
-use crate::model::{AssetId, Source, SourceKey, Subscription, TableName, UserName};
+use crate::model::{AssetId, AssetPath, Source, SourceKey, Subscription, TableName, UserName};
 use crate::portal::{Question, Wanted};
 use crate::store::{Query, Record, WriteOutcome};
 use crate::workflow::{Answer, Effect, Failure};
@@ -38,7 +38,8 @@ pub(crate) struct Driver<'a> {
     pub(crate) deadline: Deadline,
     session: Option<Box<dyn SourceEngine>>,
     retries: u32,
-    error: Option<Error>,
+    /// What effects have failed with, in order.
+    errors: Vec<Error>,
     new_user: bool,
     /// Whether anything may have been written.
     pub(crate) touched: bool,
@@ -61,7 +62,7 @@ impl<'a> Driver<'a> {
             deadline,
             session: None,
             retries: 0,
-            error: None,
+            errors: Vec::new(),
             new_user: false,
             touched: false,
             excess: Vec::new(),
@@ -73,7 +74,7 @@ impl<'a> Driver<'a> {
         self.touched |= effect.writes();
         if *effect == Effect::Lock {
             // The run begins, or begins again: what failed before has no bearing any more.
-            self.error = None;
+            self.errors.clear();
         }
         loop {
             let result = self.deadline.run("the run", self.once(effect)).await;
@@ -101,7 +102,7 @@ impl<'a> Driver<'a> {
                 let kind = error.kind();
                 // That a read-back fails is tolerated, and must not stand for a later failure.
                 if !matches!(effect, Effect::Reads(..)) {
-                    self.error.get_or_insert(error);
+                    self.errors.push(error);
                 }
                 return Ok(Answer::Failed(kind));
             }
@@ -132,7 +133,11 @@ impl<'a> Driver<'a> {
     /// The error behind a run's failure.
     pub(crate) fn error(&mut self, failure: &Failure) -> Error {
         match failure.detail {
-            None => self.error.take().unwrap_or_else(|| Error::new(failure.kind, "an effect failed")),
+            // A failure that the run has got over is not what it ended with.
+            None => {
+                let at = self.errors.iter().rposition(|error| error.kind() == failure.kind);
+                at.map_or_else(|| Error::new(failure.kind, "an effect failed"), |at| self.errors.swap_remove(at))
+            }
             Some(detail) => self.about(explain(Error::new(failure.kind, detail))),
         }
     }
@@ -155,7 +160,10 @@ impl<'a> Driver<'a> {
         Ok(match effect {
             Effect::Read(keys) => Answer::Records(tracking.read(keys).await?),
             Effect::Commit(transaction) => Answer::Wrote(tracking.commit(transaction).await?),
-            Effect::Find => Answer::Found(find(tracking, &self.subscription.key(), &self.subscription.asset.id).await?),
+            Effect::Find => {
+                let found = find(tracking, &self.subscription.key(), &self.subscription.asset.id).await?;
+                Answer::Found(found.map(|(table, _)| table))
+            }
             Effect::ReadCopy(name) => Answer::Slot(self.copies()?.read(name).await?),
             Effect::ReadShared(id) => Answer::Slot(self.copies()?.read_shared(id).await?),
             Effect::CreateCopy(name, secret) => Answer::Slot(self.copies()?.create(name, secret).await?),
@@ -268,8 +276,12 @@ pub(crate) fn question(subscription: &Subscription, told: Wanted) -> Question {
     }
 }
 
-/// The table for which an asset was granted, if its row is missing: looked for among all tables of the source record.
-pub(crate) async fn find(tracking: &dyn TrackingStore, key: &SourceKey, asset: &AssetId) -> Result<Option<TableName>> {
+/// The table for which an asset was granted, and the path, if its row is missing: looked for among all tables of the source record.
+pub(crate) async fn find(
+    tracking: &dyn TrackingStore,
+    key: &SourceKey,
+    asset: &AssetId,
+) -> Result<Option<(TableName, AssetPath)>> {
     let query = Query::Entries(key.clone());
     let mut after = None;
     let mut unreadable = None;
@@ -277,7 +289,11 @@ pub(crate) async fn find(tracking: &dyn TrackingStore, key: &SourceKey, asset: &
         let page = tracking.list(&query, after.as_ref()).await?;
         for stored in page.records {
             match stored.map(|stored| stored.record) {
-                Ok(Record::Entry(entry)) if entry.assets.contains_key(asset) => return Ok(Some(entry.table)),
+                Ok(Record::Entry(entry)) => {
+                    if let Some(publication) = entry.assets.get(asset) {
+                        return Ok(Some((entry.table, publication.path.clone())));
+                    }
+                }
                 Ok(_) => {}
                 Err(error) => unreadable = Some(error),
             }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Order;
+use super::driver::find;
 use crate::event::SubscriptionEvent;
-use crate::model::{AssetId, AssetRecord, EnvironmentId, Location, Subscription, WantedRecord};
+use crate::model::{
+    AssetId, AssetPath, AssetRecord, EnvironmentId, Location, SourceRecord, Subscription, TableName, WantedRecord,
+};
 use crate::portal::{Lookup, Portal, Question, Wanted};
 use crate::store::{Change, Expect, Key, Query, Record, Stored, Transaction, WriteOutcome};
 use crate::workflow::{Fresh as _, Outcome};
@@ -46,9 +49,11 @@ impl Governance {
         for row in older {
             let is = |lookup: &Lookup| matches!(lookup, Lookup::Ours(new) if is_of(new, &row.environment, &row.asset));
             if !today.iter().any(is) {
-                found.push(match self.older_place(&row, None).await? {
-                    Some(location) => Lookup::Ours(Box::new(event.tracked(row, location))),
-                    None => Lookup::Failed(unknown_place(&row)),
+                found.push(match self.older_place(&row, None).await {
+                    Ok(Some(place)) => Lookup::Ours(Box::new(event.tracked(row, place.location))),
+                    Ok(None) => Lookup::Failed(unknown_place(&row)),
+                    Err(error) if error.is_retryable() => return Err(error),
+                    Err(error) => Lookup::Failed(error),
                 });
             }
         }
@@ -96,58 +101,117 @@ impl Governance {
     }
 
     /// Where an older system granted an asset: its row names the copy, the copy's mapping the producer's secret, and the source
-    /// record with that secret the connection. The path is the one that `hint` has, else the only one.
-    async fn older_place(&self, row: &AssetRecord, hint: Option<&Location>) -> Result<Option<Location>> {
-        let mut shared = None;
-        self.each(&Query::Mappings, |stored| {
-            if let Ok(Stored { record: Record::Mapping(mapping), .. }) = stored
-                && mapping.secret_id == row.secret_id
-            {
-                shared = Some(mapping.shared_secret);
-            }
-        })
-        .await?;
-        let Some(shared) = shared else { return Ok(None) };
-        let mut source = None;
-        self.each(&Query::Sources(None), |stored| {
-            if let Ok(Stored { record: Record::Source(record), .. }) = stored
-                && record.key.environment == row.environment
-                && record.generation.as_ref().and_then(|generation| generation.secret_id.as_ref()) == Some(&shared)
-            {
-                source = Some(record);
-            }
-        })
-        .await?;
-        let Some(source) = source else { return Ok(None) };
-        let path = match hint {
-            Some(hint) if hint.connection == source.key.connection => Some(hint.path.clone()),
-            _ if source.older.len() == 1 => source.older.first().cloned(),
+    /// record with that secret the connection. The path is the one that `hint` has, if it is among those that were granted; or
+    /// the only one, if it can be no other asset's.
+    ///
+    /// `None`: tracking has nothing of it but the row.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if it cannot be told. [`ErrorKind::RecordInvalid`] if what would tell it cannot be read.
+    async fn older_place(&self, row: &AssetRecord, hint: Option<&Location>) -> Result<Option<OlderPlace>> {
+        let mappings = self.all(&Query::Mappings, |record| match record {
+            Record::Mapping(mapping) if mapping.secret_id == row.secret_id => Some(mapping.shared_secret),
             _ => None,
+        });
+        let Some(shared) = mappings.await?.pop() else { return Ok(None) };
+        let sources = self.all(&Query::Sources(None), |record| match record {
+            Record::Source(source) if source.key.environment == row.environment => Some(source),
+            _ => None,
+        });
+        let of = |source: &SourceRecord| {
+            source.generation.as_ref().and_then(|generation| generation.secret_id.as_ref()) == Some(&shared)
         };
-        Ok(path.map(|path| Location { connection: source.key.connection, path, owner: source.owner }))
+        let Some(source) = sources.await?.into_iter().find(of) else { return Ok(None) };
+        let SourceRecord { key, owner, older, open, revoked, data_assets, .. } = source;
+        let at = |path: AssetPath| Location { connection: key.connection.clone(), path, owner: owner.clone() };
+        let known = |path: AssetPath, table: Option<TableName>| {
+            Ok(Some(OlderPlace { location: at(path), table, by_path: false }))
+        };
+        // A run has begun with it, or has given it an entry, and died before the row was written or removed.
+        for (table, entry) in open {
+            if let Some(path) = entry.assets.get(&row.asset) {
+                return known(path.clone(), Some(table));
+            }
+        }
+        if let Some((table, path)) = find(&*self.tracking, &key, &row.asset).await? {
+            return known(path, Some(table));
+        }
+        if revoked.contains(&row.asset) {
+            // Only the row is left, whatever the path was.
+            let any = hint.map(|hint| hint.path.clone()).or_else(|| data_assets.union(&older).next().cloned());
+            return any.map_or(Ok(None), |path| known(path, None));
+        }
+        if older.is_empty() {
+            return Ok(None);
+        }
+        let named = hint.filter(|hint| older.contains(&hint.path)).map(|hint| hint.path.clone());
+        let path = match named {
+            Some(path) => Some(path),
+            None if older.len() == 1 => {
+                let query = Query::Assets(Some(row.environment.clone()));
+                let rows = self.all(&query, |record| match record {
+                    Record::Asset(other) if other.place.is_none() && other.secret_id == row.secret_id => Some(()),
+                    _ => None,
+                });
+                (rows.await?.len() == 1).then(|| older.into_iter().next()).flatten()
+            }
+            None => None,
+        };
+        let path = path.ok_or_else(|| unknown_place(row))?;
+        Ok(Some(OlderPlace { location: at(path), table: None, by_path: true }))
+    }
+
+    /// What `pick` makes of all records of a listing.
+    async fn all<T: Send>(&self, query: &Query, mut pick: impl FnMut(Record) -> Option<T> + Send) -> Result<Vec<T>> {
+        let (mut found, mut unreadable) = (Vec::new(), None);
+        self.each(query, |stored| match stored {
+            Ok(stored) => found.extend(pick(stored.record)),
+            Err(error) => unreadable = Some(error),
+        })
+        .await?;
+        // It may be the one that was looked for.
+        unreadable.map_or(Ok(found), Err)
     }
 
     /// The runs that bring a wish about: one; or two where an asset has moved to another connection or path, since it is
     /// taken back there first. A revoke goes where tracking says that the asset was granted, whatever the catalogue says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if an older system granted the asset, and where cannot be told.
     pub async fn orders(&self, subscription: &Subscription, wish: Wanted) -> Result<Vec<Order>> {
-        let here = Order { subscription: subscription.clone(), wish, leaves: false, table: None };
-        let Some(row) = self.tracked(subscription).await? else { return Ok(vec![here]) };
-        let (place, table) = match row.place.clone() {
-            Some(place) => (place.location, Some(place.table)),
+        let here = Order { subscription: subscription.clone(), wish, leaves: false, older: false, table: None };
+        let Some(row) = self.tracked(subscription).await? else {
+            // An older system may have died before it wrote the row. Where it has written others, a path may be theirs.
+            let older = wish != Wanted::Grant && !self.has_older_rows(&subscription.consumer.environment).await?;
+            return Ok(vec![Order { older, ..here }]);
+        };
+        let (place, older, table) = match row.place.clone() {
+            Some(place) => (place.location, false, Some(place.table)),
             None => match self.older_place(&row, Some(&subscription.location)).await? {
-                Some(location) => (location, None),
+                Some(OlderPlace { location, table, by_path }) => (location, by_path, table),
                 None => return Ok(vec![here]),
             },
         };
         let stays = place.connection == subscription.location.connection && place.path == subscription.location.path;
         let there = at(subscription, &row, place);
         Ok(match wish {
-            Wanted::Grant if stays => vec![Order { table, ..here }],
+            Wanted::Grant if stays => vec![Order { older, table, ..here }],
             Wanted::Grant => {
-                vec![Order { subscription: there, wish: Wanted::Revoke, leaves: true, table }, here]
+                vec![Order { subscription: there, wish: Wanted::Revoke, leaves: true, older, table }, here]
             }
-            Wanted::Retain | Wanted::Revoke => vec![Order { subscription: there, wish, leaves: false, table }],
+            Wanted::Retain | Wanted::Revoke => {
+                vec![Order { subscription: there, wish, leaves: false, older, table }]
+            }
         })
+    }
+
+    async fn has_older_rows(&self, environment: &EnvironmentId) -> Result<bool> {
+        let query = Query::Assets(Some(environment.clone()));
+        let rows = self.all(&query, |record| match record {
+            Record::Asset(row) if row.place.is_none() => Some(()),
+            _ => None,
+        });
+        Ok(!rows.await?.is_empty())
     }
 
     async fn tracked(&self, subscription: &Subscription) -> Result<Option<AssetRecord>> {
@@ -199,6 +263,15 @@ impl Governance {
         }
         Ok(())
     }
+}
+
+/// Where an older system granted an asset.
+struct OlderPlace {
+    location: Location,
+    /// Known where a run of ours has begun with it.
+    table: Option<TableName>,
+    /// The path stands for the asset: no record of ours does.
+    by_path: bool,
 }
 
 /// The subscription, at the place where tracking has it.

@@ -54,6 +54,8 @@ pub struct Order {
     pub wish: Wanted,
     /// The asset has moved away from here: it is taken back, unless access is to be retained.
     pub leaves: bool,
+    /// It was granted by an older system, which did not record for which asset it granted a path.
+    pub older: bool,
     /// The table that tracking has for the asset.
     pub table: Option<TableName>,
 }

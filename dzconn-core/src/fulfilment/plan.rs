@@ -75,15 +75,29 @@ impl Fulfilment {
         let mut look =
             Look { fulfilment: self, order, source, connector, credentials, copies, deadline, session: None };
         let mut answer = Answer::Begin;
+        let mut failed = None;
         let end = loop {
             match run.next(answer, &mut System) {
                 Next::Do(effect) => {
-                    answer = look.answer(sketch, &effect).await.map_err(|error| error.at(step(&effect)))?;
+                    let looked = look.answer(sketch, &effect).await.map_err(|error| error.at(step(&effect)));
+                    answer = match looked {
+                        Ok(answer) => answer,
+                        // The run may get over it.
+                        Err(error) if !error.is_retryable() => {
+                            let kind = error.kind();
+                            failed = Some(error);
+                            Answer::Failed(kind)
+                        }
+                        Err(error) => return Err(error),
+                    };
                 }
                 Next::End(end) => break end,
             }
         };
         if let Some(failure) = end.failure {
+            if let Some(error) = failed.filter(|error| error.kind() == failure.kind) {
+                return Err(error);
+            }
             return Err(Error::new(failure.kind, failure.detail.unwrap_or("the run would fail")));
         }
         let (Did::Granted(delivery) | Did::Retained(delivery)) = end.did else {
@@ -154,7 +168,8 @@ impl Look<'_> {
             Effect::Read(keys) => Answer::Records(sketch.read(&*producer.tracking, keys).await?),
             Effect::Find => {
                 let subscription = &self.order.subscription;
-                Answer::Found(find(&*producer.tracking, &subscription.key(), &subscription.asset.id).await?)
+                let found = find(&*producer.tracking, &subscription.key(), &subscription.asset.id).await?;
+                Answer::Found(found.map(|(table, _)| table))
             }
             Effect::Commit(transaction) => {
                 transaction.changes.iter().for_each(|change| sketch.change(change));

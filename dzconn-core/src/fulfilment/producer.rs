@@ -122,6 +122,7 @@ impl Producer {
             wish: order.wish,
             ask: true,
             leaves: order.leaves,
+            older: order.older,
             table: order.table.clone(),
             user: connector.fold_user_name(user),
             endpoint: source.endpoint.clone(),

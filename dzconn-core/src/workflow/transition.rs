@@ -50,12 +50,12 @@ impl View {
 pub(crate) enum Move {
     /// A grant is about to begin. `fresh` is what the record begins with if there is none, or none that lives.
     Grant { asset: AssetId, path: AssetPath, table: TableName, fresh: Box<SourceRecord> },
-    /// The grant has been made and read back.
-    Granted { asset: AssetId, path: AssetPath, table: TableName, secret_id: SecretId },
+    /// The grant has been made and read back. `older`: it was an older system's, whose path this asset stands for.
+    Granted { asset: AssetId, path: AssetPath, table: TableName, secret_id: SecretId, older: bool },
     /// Access stays although the subscription has ended.
-    Retain { asset: AssetId, path: AssetPath, table: TableName },
+    Retain { asset: AssetId, path: AssetPath, table: TableName, older: bool },
     /// A revoke is about to begin, of this asset if it is there, and of all that dead runs have left open.
-    Revoke { asset: AssetId, path: AssetPath, table: Option<TableName> },
+    Revoke { asset: AssetId, path: AssetPath, table: Option<TableName>, older: bool },
     /// What was open has been revoked.
     Revoked,
     /// The user is gone and its secret's name burnt.
@@ -81,23 +81,27 @@ pub(crate) fn apply(view: &View, step: &Move, now: Timestamp) -> Result<View, Fa
             roll_back(source, Some(table));
             // A settled table is granted already: nothing is open, and the asset joins it once that is verified.
             // So is what an older system has granted.
-            if next.entry.is_none() && !source.older.contains(path) {
-                if let Some(dead) = source.open.remove(table) {
-                    source.revoked.extend(dead.assets.into_keys());
+            if next.entry.is_none() {
+                close(source, table);
+                if !source.older.contains(path) {
+                    source.revoked.remove(asset);
+                    source.open.insert(table.clone(), granting(asset, path));
                 }
-                source.revoked.remove(asset);
-                source.open.insert(table.clone(), granting(asset, path));
             }
         }
-        (Some(source), Move::Granted { asset, path, table, secret_id }) if source.phase == Phase::Active => {
+        (Some(source), Move::Granted { asset, path, table, secret_id, older }) if source.phase == Phase::Active => {
             let Some(generation) = &mut source.generation else { return Err(EDITED) };
             generation.secret_id = Some(secret_id.clone());
             let publication = Publication { path: path.clone(), retained: false };
-            let older = source.older.remove(path);
+            let is_live = source.open.contains_key(table) || source.older.contains(path);
+            close(source, table);
+            if *older {
+                source.older.remove(path);
+            }
             if let Some(entry) = &mut next.entry {
                 entry.record.assets.insert(asset.clone(), publication);
             } else {
-                if source.open.remove(table).is_none() && !older {
+                if !is_live {
                     return Err(EDITED);
                 }
                 next.entry = Some(settle(source, asset, publication, table, now)?);
@@ -106,21 +110,21 @@ pub(crate) fn apply(view: &View, step: &Move, now: Timestamp) -> Result<View, Fa
             list_path(source, path);
             close_revoked(source);
         }
-        (Some(source), Move::Retain { asset, path, table }) => {
+        (Some(source), Move::Retain { asset, path, table, older }) => {
             let publication = Publication { path: path.clone(), retained: true };
             match &mut next.entry {
                 Some(entry) if entry.record.assets.contains_key(asset) => {
                     entry.record.assets.entry(asset.clone()).and_modify(|publication| publication.retained = true);
                 }
-                _ if !source.older.remove(path) => return Err(EDITED),
+                _ if !*older || !source.older.remove(path) => return Err(EDITED),
                 Some(entry) => {
                     entry.record.assets.insert(asset.clone(), publication);
                 }
                 none => *none = Some(settle(source, asset, publication, table, now)?),
             }
         }
-        (Some(source), Move::Revoke { asset, path, table }) if source.phase == Phase::Active => {
-            take_away(source, &mut next.entry, asset, path, table.as_ref())?;
+        (Some(source), Move::Revoke { asset, path, table, older }) if source.phase == Phase::Active => {
+            take_away(source, &mut next.entry, asset, older.then_some(path), table.as_ref())?;
             roll_back(source, None);
             if !source.open.is_empty() && source.settled == 0 && source.older.is_empty() {
                 source.phase = Phase::Dropping;
@@ -157,6 +161,19 @@ const EDITED: Failure = Failure::found(
     ErrorKind::RecordInvalid,
     "the source record contradicts itself: somebody may have edited it, or restored a part of the tables",
 );
+
+/// Whether an older system's grant of this table still counts. Paths that differ in case may be other tables: they do not.
+fn older_holds(source: &SourceRecord, table: &TableName) -> bool {
+    let joined = table.joined();
+    source.older.iter().any(|path| path.as_str() == joined)
+}
+
+/// What a dead run was doing to a table is done with; the rows of its assets are still to go.
+fn close(source: &mut SourceRecord, table: &TableName) {
+    if let Some(dead) = source.open.remove(table) {
+        source.revoked.extend(dead.assets.into_keys());
+    }
+}
 
 fn granting(asset: &AssetId, path: &AssetPath) -> OpenEntry {
     OpenEntry { state: OpenState::Granting, assets: BTreeMap::from([(asset.clone(), path.clone())]) }
@@ -222,14 +239,16 @@ fn take_away(
     source: &mut SourceRecord,
     entry: &mut Option<Seen<EntryRecord>>,
     asset: &AssetId,
-    path: &AssetPath,
+    older: Option<&AssetPath>,
     table: Option<&TableName>,
 ) -> Result<(), Failure> {
+    let older = older.filter(|path| source.older.remove(*path)).inspect(|path| {
+        source.data_assets.remove(*path);
+    });
     if let Some(settled) = entry {
         let Some(publication) = settled.record.assets.remove(asset) else {
             // Another asset of the same table stays.
-            if source.older.remove(path) {
-                source.data_assets.remove(path);
+            if older.is_some() {
                 source.revoked.insert(asset.clone());
             }
             return Ok(());
@@ -239,6 +258,12 @@ fn take_away(
         }
         if settled.record.assets.is_empty() {
             source.settled = source.settled.checked_sub(1).ok_or(EDITED)?;
+            if older_holds(source, &settled.record.table) {
+                // The privilege is also an older system's, which still counts.
+                source.revoked.insert(asset.clone());
+                *entry = None;
+                return Ok(());
+            }
             let assets = BTreeMap::from([(asset.clone(), publication.path)]);
             source.open.insert(settled.record.table.clone(), OpenEntry { state: OpenState::Revoking, assets });
             *entry = None;
@@ -247,10 +272,12 @@ fn take_away(
         }
     } else if let Some(open) = table.and_then(|table| source.open.get_mut(table)) {
         open.state = OpenState::Revoking;
-    } else if let Some(table) = table
-        && source.older.remove(path)
-    {
-        source.data_assets.remove(path);
+        open.assets.extend(older.map(|path| (asset.clone(), path.clone())));
+    } else if let (Some(table), Some(path)) = (table, older) {
+        if older_holds(source, table) {
+            source.revoked.insert(asset.clone());
+            return Ok(());
+        }
         let assets = BTreeMap::from([(asset.clone(), path.clone())]);
         source.open.insert(table.clone(), OpenEntry { state: OpenState::Revoking, assets });
     }

@@ -159,6 +159,7 @@ impl Run {
             wish: order.wish,
             ask: order.ask,
             leaves: false,
+            older: false,
             table: order.table,
             user: user(),
             endpoint: endpoint(),

@@ -83,6 +83,7 @@ impl ProducerRun {
                     path: location.path.clone(),
                     table: self.own_table()?,
                     secret_id,
+                    older: self.task.older,
                 };
                 self.write(&step, At::Granted, fresh)
             }

@@ -26,6 +26,8 @@ pub struct ProducerTask {
     pub ask: bool,
     /// The asset has moved away from here: whatever is wanted of it, it is taken back here, unless access is to be retained.
     pub leaves: bool,
+    /// The asset was granted by an older system, if its path is among those.
+    pub older: bool,
     /// The table that tracking has for the asset.
     pub table: Option<TableName>,
     /// The user of a new generation.
@@ -429,7 +431,9 @@ impl ProducerRun {
                 if self.table.is_none() {
                     return self.unlock();
                 }
-                self.failure = None;
+                if self.failure.as_ref() == Some(&failure) {
+                    self.failure = None;
+                }
                 self.read()
             }
             At::Resolve

@@ -14,26 +14,28 @@ impl ProducerRun {
         let open =
             source.open.iter().find(|(_, entry)| entry.assets.contains_key(asset)).map(|(table, _)| table.clone());
         let settled = self.view.entry.as_ref().and_then(|entry| entry.record.assets.get(asset));
-        let older = open.is_none() && settled.is_none() && source.older.contains(path);
+        let missing = open.is_none() && settled.is_none();
+        // What a dead run was doing to the table is undone first.
+        let busy = self.table.as_ref().is_some_and(|table| source.open.contains_key(table));
+        let older = self.task.older && missing && source.older.contains(path);
         if self.course == Course::Undo {
             // Only what a grant of this asset has begun is taken back; what was granted before stays.
             if open.is_none() || settled.is_some() {
                 return self.unlock();
             }
+        } else if missing && !self.leaving && !self.searched && source.settled > 0 {
+            // Where tracking has no row, or one that is out of date: a run has died before it was written.
+            return self.go(At::Find, Effect::Find);
         } else if older && self.table.is_none() {
             return self.go(At::Resolve, Effect::Resolve(path.clone()));
         } else if self.wish == Wanted::Retain && settled.is_some_and(|publication| publication.retained) {
             return self.delivered(Did::Retained);
-        } else if self.wish == Wanted::Retain && (settled.is_some() || older) {
-            let step = Move::Retain { asset: asset.clone(), path: path.clone(), table: self.own_table()? };
-            return self.write(&step, At::Retain, fresh);
-        } else if !older && open.is_none() && settled.is_none() && !self.leaving && !self.searched && source.settled > 0
-        {
-            // Where tracking has no row, or one that is out of date: a run has died before it was written.
-            return self.go(At::Find, Effect::Find);
+        } else if self.wish == Wanted::Retain && (settled.is_some() || older && !busy) {
+            let (asset, path, table) = (asset.clone(), path.clone(), self.own_table()?);
+            return self.write(&Move::Retain { asset, path, table, older: self.task.older }, At::Retain, fresh);
         }
-        let step =
-            Move::Revoke { asset: asset.clone(), path: path.clone(), table: open.or_else(|| self.table.clone()) };
+        let (asset, path, older) = (asset.clone(), path.clone(), self.task.older);
+        let step = Move::Revoke { asset, path, table: open.or_else(|| self.table.clone()), older };
         self.write(&step, At::IntendRevoke, fresh)
     }
 
