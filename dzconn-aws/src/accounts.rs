@@ -33,6 +33,7 @@ struct Inner {
     config: Config,
     home: SdkConfig,
     own: AccountId,
+    own_role: Option<String>,
     region: Region,
     clients: Mutex<HashMap<Owner, Clients>>,
 }
@@ -69,12 +70,18 @@ impl Accounts {
         // the calls of all accounts of a region for one that was throttled.
         let retry = RetryConfig::standard().with_max_attempts(config.calls.attempts.max(1));
         let timeout = TimeoutConfig::builder().operation_attempt_timeout(config.calls.attempt_timeout).build();
-        let home = with_clock(home).await.into_builder().retry_config(retry).timeout_config(timeout).build();
-        let own = match &config.roles.home {
-            Some(account) => account.clone(),
+        let home = with_clock(in_region(&home, &region))
+            .await
+            .into_builder()
+            .retry_config(retry)
+            .timeout_config(timeout)
+            .build();
+        let (own, own_role) = match &config.roles.home {
+            Some(account) => (account.clone(), None),
             None => caller(&home).await?,
         };
-        Ok(Self(Arc::new(Inner { config, home, own, region, clients: Mutex::default() })))
+        let own_role = config.roles.home_role.clone().or(own_role);
+        Ok(Self(Arc::new(Inner { config, home, own, own_role, region, clients: Mutex::default() })))
     }
 
     /// What can be set.
@@ -85,6 +92,11 @@ impl Accounts {
     /// The account that this host is at home in.
     pub fn own(&self) -> &AccountId {
         &self.0.own
+    }
+
+    /// Who this host is in its own account, if that is known: the ARN of a role or user.
+    pub fn own_role(&self) -> Option<&str> {
+        self.0.own_role.as_deref()
     }
 
     /// The SDK's settings for the governance account.
@@ -144,8 +156,35 @@ async fn with_clock(sdk: SdkConfig) -> SdkConfig {
     sdk.build()
 }
 
-async fn caller(sdk: &SdkConfig) -> Result<AccountId> {
+async fn caller(sdk: &SdkConfig) -> Result<(AccountId, Option<String>)> {
     let answer = aws_sdk_sts::Client::new(sdk).get_caller_identity().send().await;
     let answer = answer.map_err(|error| from_sdk("STS", "GetCallerIdentity", error).at(Step::Input))?;
-    AccountId::new(answer.account().unwrap_or_default())
+    Ok((AccountId::new(answer.account().unwrap_or_default())?, answer.arn().and_then(principal)))
+}
+
+/// The role behind a session, `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, or a user as it is ("IAM identifiers", IAM User
+/// Guide). The account itself is nobody in particular.
+fn principal(arn: &str) -> Option<String> {
+    let (prefix, rest) = arn.split_once(":assumed-role/").unwrap_or((arn, ""));
+    match rest.split_once('/') {
+        Some((role, _)) => Some(format!("{}:role/{role}", prefix.replacen(":sts:", ":iam:", 1))),
+        None => arn.contains(":user/").then(|| arn.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::principal;
+
+    #[test]
+    fn a_session_is_its_role() {
+        for (arn, wanted) in [
+            ("arn:aws:sts::111122223333:assumed-role/host/i-1", Some("arn:aws:iam::111122223333:role/host")),
+            ("arn:aws-cn:iam::111122223333:user/team/ann", Some("arn:aws-cn:iam::111122223333:user/team/ann")),
+            ("arn:aws:iam::111122223333:root", None),
+            ("", None),
+        ] {
+            assert_eq!(principal(arn).as_deref(), wanted, "{arn}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Everything that a [`Fulfilment`] needs, on AWS.
 
 use dzconn_core::fulfilment::Settings;
+use dzconn_core::model::Principal;
 use dzconn_core::{Engines, Fulfilment, Result};
 
 use crate::Accounts;
@@ -41,6 +42,10 @@ impl Aws {
         settings.user_naming = config.user_naming;
         settings.share_within_account = config.roles.reader.is_some();
         settings.reader = Some(config.roles.reader.clone().unwrap_or_else(|| config.roles.account.clone()));
+        // At home nothing is assumed: whoever the host is there reads what other accounts share.
+        if let (None, Some(role)) = (&config.roles.reader, self.accounts.own_role()) {
+            settings.reader_in.insert(self.accounts.own().clone(), Principal::new(role)?);
+        }
         Fulfilment::builder()
             .engines(engines)
             .credential_stores(self.secrets.clone())

@@ -76,6 +76,7 @@ impl AwsWorld {
             let key = Key::new(place.account.as_str(), place.region.as_str(), ALIAS);
             aws.add_key(if place == &producer { key.admitting(consumer.account.as_str()) } else { key });
         }
+        aws.add_role(Role::new(&format!("arn:aws:iam::{}:role/dzconn_test", governance.account)));
         aws.only_known_roles();
         let tag = crate::engine::tag();
         let environment = format!("env-{tag}");
@@ -117,6 +118,12 @@ impl AwsWorld {
         self.consumer = self.governance.clone();
         let environment = self.environment_of(&self.environment);
         self.domain(|domain| domain.environments = vec![environment]);
+    }
+
+    /// The producer's key admits the consumer's account, where that is another one by now.
+    pub fn admit_consumer(&self) {
+        let key = Key::new(self.producer.account.as_str(), self.producer.region.as_str(), ALIAS);
+        self.aws.add_key(key.admitting(self.consumer.account.as_str()));
     }
 
     /// A process that knows nothing yet.

@@ -22,6 +22,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dzconn_core::model::{AccountId, CaBundle, Region, Tls, UserNaming};
@@ -65,6 +66,9 @@ pub struct Governance {
 pub struct Roles {
     /// The host's own account, in which no role is assumed; asked from STS by default.
     pub home: Option<AccountId>,
+    /// The ARN of the role that the host is in its own account, where it reads what other accounts share; by default as STS
+    /// tells it, which leaves a role's path out.
+    pub home_role: Option<String>,
     /// The ARN of the role that is assumed in another account, with `{account}` in place of it. It is also the one that may
     /// read a shared secret.
     pub account: String,
@@ -98,6 +102,8 @@ pub struct Secrets {
     pub kms_key: String,
     /// How long a deleted secret can be restored, in days; 7 to 30.
     pub recovery_window_days: u8,
+    /// Tags that every secret gets beside its own, such as a cost centre.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What of the portal is ours.
@@ -108,6 +114,10 @@ pub struct Portal {
     pub blueprints: Vec<String>,
     /// The asset types that are tables of the Glue catalogue.
     pub asset_types: Vec<String>,
+    /// Whether a publisher must have an environment in the account whose table it publishes. What an asset says of its table is
+    /// data that its publisher can write: without this, whoever may publish in the domain can publish any crawled table of any
+    /// account that this host works in. Off by default, since not every producer works in an environment.
+    pub check_publishers: bool,
     /// The ids or names of the subscription targets on which outcomes are reported by a grant of our own.
     pub targets: Vec<String>,
 }
@@ -166,6 +176,7 @@ impl Default for Config {
             governance: Governance::default(),
             roles: Roles {
                 home: None,
+                home_role: None,
                 account: text("arn:aws:iam::{account}:role/dz_conn_a_common_lambda_role"),
                 reader: None,
                 external_id: None,
@@ -177,10 +188,15 @@ impl Default for Config {
                 assets: text("dz_conn_g_c_asset_subscriptions"),
                 state: text("dz_conn_g_state"),
             },
-            secrets: Secrets { kms_key: text("alias/dz_conn_a_common_key"), recovery_window_days: 7 },
+            secrets: Secrets {
+                kms_key: text("alias/dz_conn_a_common_key"),
+                recovery_window_days: 7,
+                tags: BTreeMap::new(),
+            },
             portal: Portal {
                 blueprints: vec![text("DefaultDataLake")],
                 asset_types: ["GlueTableAssetType", "GlueTable"].map(text).to_vec(),
+                check_publishers: false,
                 targets: Vec::new(),
             },
             sources: Sources { tls: TlsMode::default(), ca_bundle: None },
@@ -229,13 +245,12 @@ impl Config {
             let mut parts = arn.splitn(6, ':');
             parts.next() == Some("arn") && parts.nth(1) == Some("iam") && arn.contains(":role/")
         };
+        // In another place it would be one account's role that does the work of all.
+        let in_any = |arn: &str| is_role(arn) && arn.split(':').nth(4) == Some("{account}");
+        unless(in_any(&roles.account), "roles.account is no role's ARN with {account} in it as the account");
         unless(
-            is_role(&roles.account) && roles.account.contains("{account}"),
-            "roles.account is no role's ARN with {account} in it",
-        );
-        unless(
-            roles.reader.as_ref().is_none_or(|reader| is_role(reader) && reader.contains("{account}")),
-            "roles.reader is no role's ARN with {account} in it",
+            roles.reader.as_deref().is_none_or(in_any),
+            "roles.reader is no role's ARN with {account} in it as the account",
         );
         unless(governance.role.as_deref().is_none_or(is_role), "governance.role is no role's ARN");
         // AssumeRole, "Request Parameters".
@@ -260,6 +275,14 @@ impl Config {
             (7..=30).contains(&secrets.recovery_window_days),
             "secrets.recovery_window_days is not between 7 and 30: a name must stay taken while a late request may land",
         );
+        // Secrets Manager, "Tag": 50 tags, of which dzconn sets four; `aws:` is AWS's own.
+        unless(secrets.tags.len() <= 46, "secrets.tags has more than 46 tags");
+        for (key, value) in &secrets.tags {
+            let ours = ["aws:", "dzconn:", "AmazonDataZone"].iter().any(|prefix| key.starts_with(prefix));
+            unless(!ours, &format!("secrets.tags: {key} is not free to be set"));
+            let fits = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
+            unless(fits, &format!("secrets.tags: {key} has not 1 to 128 characters, or its value more than 256"));
+        }
         unless(!portal.blueprints.is_empty(), "portal.blueprints is empty: no environment would get access");
         unless(!portal.asset_types.is_empty(), "portal.asset_types is empty: no asset would be served");
         unless(calls.attempts > 0, "calls.attempts is zero");

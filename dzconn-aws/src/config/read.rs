@@ -18,6 +18,7 @@ const KEYS: &[(&str, Set)] = &[
     ("governance.region", |c, v| optional(&mut c.governance.region, v, parsed)),
     ("governance.role", |c, v| optional(&mut c.governance.role, v, text)),
     ("roles.home", |c, v| optional(&mut c.roles.home, v, parsed)),
+    ("roles.home_role", |c, v| optional(&mut c.roles.home_role, v, text)),
     ("roles.account", |c, v| put(&mut c.roles.account, v, text)),
     ("roles.reader", |c, v| optional(&mut c.roles.reader, v, text)),
     ("roles.external_id", |c, v| optional(&mut c.roles.external_id, v, text)),
@@ -28,8 +29,10 @@ const KEYS: &[(&str, Set)] = &[
     ("tables.state", |c, v| put(&mut c.tables.state, v, text)),
     ("secrets.kms_key", |c, v| put(&mut c.secrets.kms_key, v, text)),
     ("secrets.recovery_window_days", |c, v| put(&mut c.secrets.recovery_window_days, v, number)),
+    ("secrets.tags", |c, v| put(&mut c.secrets.tags, v, pairs)),
     ("portal.blueprints", |c, v| put(&mut c.portal.blueprints, v, list)),
     ("portal.asset_types", |c, v| put(&mut c.portal.asset_types, v, list)),
+    ("portal.check_publishers", |c, v| put(&mut c.portal.check_publishers, v, flag)),
     ("portal.targets", |c, v| put(&mut c.portal.targets, v, list)),
     ("sources.tls", |c, v| put(&mut c.sources.tls, v, tls)),
     ("sources.ca_bundle", |c, v| optional(&mut c.sources.ca_bundle, v, bundle)),
@@ -108,6 +111,11 @@ fn number<T: TryFrom<i64>>(value: &Value) -> Result<T, String> {
         .ok_or_else(|| "must be a whole number, and not too large".to_owned())
 }
 
+fn flag(value: &Value) -> Result<bool, String> {
+    let flag = value.as_bool().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
+    flag.ok_or_else(|| "must be true or false".to_owned())
+}
+
 fn seconds(value: &Value) -> Result<Duration, String> {
     number::<u32>(value).map(|seconds| Duration::from_secs(seconds.into()))
 }
@@ -121,6 +129,15 @@ fn list(value: &Value) -> Result<Vec<String>, String> {
         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
         _ => Err(wrong()),
     }
+}
+
+/// `key=value`, each.
+fn pairs(value: &Value) -> Result<BTreeMap<String, String>, String> {
+    let pair = |item: String| {
+        let (key, value) = item.split_once('=').ok_or_else(|| format!("has {item:?}, which is no key=value"))?;
+        Ok((key.trim().to_owned(), value.trim().to_owned()))
+    };
+    list(value)?.into_iter().map(pair).collect()
 }
 
 fn tls(value: &Value) -> Result<TlsMode, String> {

@@ -34,12 +34,14 @@ fn a_variable_wins_over_the_file() {
         ("DZCONN_AWS_ROLES_EXTERNAL_ID", ""),
         ("DZCONN_AWS_CALLS_ATTEMPT_TIMEOUT_SECONDS", "3"),
         ("DZCONN_STORE", "not ours"),
+        ("DZCONN_AWS_SECRETS_TAGS", "team=data, cost-centre=42"),
     ];
     let config = Config::read(Some(file), variables).unwrap();
     assert_eq!((config.tables.state.as_str(), config.tables.assets.as_str()), ("their_state", "my_assets"));
     assert_eq!(config.portal.blueprints, ["A, with a comma", "B"]);
     assert_eq!(config.portal.asset_types, ["One", "Two"]);
     assert_eq!((config.roles.external_id, config.user_naming), (None, UserNaming::PerEnvironment));
+    assert_eq!(config.secrets.tags.get("cost-centre").map(String::as_str), Some("42"));
     assert_eq!(config.calls.attempt_timeout, Duration::from_secs(3));
 }
 
@@ -54,6 +56,7 @@ fn every_mistake_is_named_at_once() {
         account = "arn:aws:iam::123:role/x"
         [secrets]
         recovery_window_days = 0
+        tags = ["AmazonDataZoneProject=other"]
         [sources]
         tls = "maybe"
         ca_bundle = "/does/not/exist.pem"
@@ -68,6 +71,7 @@ fn every_mistake_is_named_at_once() {
         "tables.statte is no key",
         "roles.account is no role's ARN with {account}",
         "recovery_window_days is not between 7 and 30",
+        "AmazonDataZoneProject is not free",
         "sources.tls must be",
         "sources.ca_bundle cannot be read from /does/not/exist.pem",
         "DZCONN_AWS_CALLS_ATTEMPTS must be a whole number",

@@ -76,7 +76,10 @@ impl DataZonePortal {
                 let Some(details) = self.details(&event.domain, &key.1).await? else { return Ok(Environment::Other) };
                 owner = owner.or_else(|| account(&details.aws_account_id, &details.aws_account_region));
                 let blueprint = details.environment_blueprint_id.filter(|id| !id.is_empty());
-                self.blueprints.put(key.clone(), blueprint.clone());
+                // One that has none yet may get one.
+                if blueprint.is_some() {
+                    self.blueprints.put(key.clone(), blueprint.clone());
+                }
                 blueprint
             }
         };
@@ -91,9 +94,25 @@ impl DataZonePortal {
                 environment: id,
                 owner: Owner::new(AccountId::new(account)?, Region::new(region)?),
             })),
-            None if begins => Err(unready(&summary.name, &id)),
+            None if begins => Ok(Environment::Failed(unready(&summary.name, &id))),
             None => Ok(Environment::Unfit(format!("environment {} ({id}) has no account", summary.name))),
         }
+    }
+
+    /// Whether a project has an environment in an account.
+    pub(super) async fn lives_in(&self, domain: &DomainId, project: &ProjectId, account: &AccountId) -> Result<bool> {
+        let key = (domain.clone(), project.clone(), account.clone());
+        if self.residents.get(&key).is_some() {
+            return Ok(true);
+        }
+        let all = self.all_environments(domain, project).await?;
+        let lives = all.iter().filter(|environment| unfit(environment.status.as_ref()).is_none());
+        let lives =
+            lives.map(|environment| environment.aws_account_id.as_deref()).any(|at| at == Some(account.as_str()));
+        if lives {
+            self.residents.put(key, ());
+        }
+        Ok(lives)
     }
 
     /// None if it has been deleted since it was listed.

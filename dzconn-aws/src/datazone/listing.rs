@@ -2,7 +2,7 @@
 
 use aws_sdk_datazone::operation::get_listing::GetListingOutput;
 use aws_sdk_datazone::types::{AssetListing, ListingItem};
-use dzconn_core::model::{AccountId, Asset, AssetId, Listing, ListingId, Owner, Region};
+use dzconn_core::model::{AccountId, Asset, AssetId, Listing, ListingId, Owner, ProjectId, Region};
 use dzconn_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ pub(super) struct Published {
     pub(super) asset: Asset,
     pub(super) listing: Listing,
     pub(super) table: GlueTable,
+    /// The project that has published it.
+    pub(super) publisher: Option<ProjectId>,
 }
 
 /// What became of reading one.
@@ -34,7 +36,8 @@ pub(super) fn read(id: &ListingId, types: &[String], listing: GetListingOutput) 
         Some(ListingItem::DataProductListing(_)) => return Ok(Read::Other(format!("{name} is a data product"))),
         _ => return Ok(Read::Other(format!("{name} is of a kind that is not known"))),
     };
-    let AssetListing { asset_id, asset_revision, asset_type, forms, .. } = asset;
+    let AssetListing { asset_id, asset_revision, asset_type, forms, owning_project_id: publisher, .. } = asset;
+    let publisher = publisher.map(ProjectId::new).transpose()?;
     let asset_type = asset_type.unwrap_or_default();
     if !is_one_of(&asset_type, types) {
         return Ok(Read::Other(format!("{name} is a {asset_type:?}, not one of {}", types.join(", "))));
@@ -47,6 +50,7 @@ pub(super) fn read(id: &ListingId, types: &[String], listing: GetListingOutput) 
         asset: Asset { id: asset, revision: asset_revision.unwrap_or_default(), asset_type },
         listing: Listing { id: id.clone(), name, revision: listing.listing_revision },
         table,
+        publisher,
     })))
 }
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_datazone::types::SubscribedPrincipal;
 use dzconn_core::event::SubscriptionEvent;
-use dzconn_core::model::{Consumer, Location, Subscription};
+use dzconn_core::model::{Consumer, Location, ProjectId, Subscription};
 use dzconn_core::portal::Lookup;
 use dzconn_core::{Error, ErrorKind, Result, Step};
 
@@ -49,6 +49,7 @@ impl DataZonePortal {
 
     async fn walk(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>, End> {
         let published = self.published(event).await?;
+        self.check_publisher(event, &published).await?;
         let location = self.location(event, &published).await?;
         let environments = match self.environments(event).await {
             Ok(environments) => environments,
@@ -87,6 +88,28 @@ impl DataZonePortal {
             Read::Table(published) => Ok(*published),
             Read::Other(why) => Err(End::With(Lookup::Skipped(format!("listing {}: {why}", event.listing)))),
         }
+    }
+
+    /// A grant needs a publisher that works where the table is, if that is asked for; a revoke does not.
+    async fn check_publisher(&self, event: &SubscriptionEvent, published: &Published) -> Result<(), End> {
+        if !self.config().check_publishers || event.ending.is_some() {
+            return Ok(());
+        }
+        let account = &published.table.owner.account;
+        let lives = match &published.publisher {
+            Some(project) => self.lives_in(&event.domain, project, account).await?,
+            None => false,
+        };
+        if lives {
+            return Ok(());
+        }
+        let project = published.publisher.as_ref().map_or("nobody", ProjectId::as_str);
+        let what =
+            format!("project {project} has published a table of account {account}, and has no environment there");
+        Err(End::With(Lookup::Failed(
+            Error::new(ErrorKind::Refused, what)
+                .advise("see who has published this, and from where; portal.check_publishers = false lets everybody"),
+        )))
     }
 
     /// Where the table is. When a subscription ends, what cannot be worked on is an error of the whole look-up: whoever asked has

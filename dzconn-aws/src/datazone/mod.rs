@@ -4,10 +4,12 @@
 //!
 //! | for | calls | reason |
 //! | --- | --- | --- |
-//! | one answer (`wanted`) | `ListSubscriptions` (approved), a page at a time until one decides | without a status only approved ones are listed; usually it is the only page |
-//! | | `GetSubscription`, only where the list contradicts the event | a list may be behind; the subscription itself is not |
+//! | one answer (`wanted`) | `GetSubscription` of the event's own, if there is an event | a list may be behind; usually it decides alone |
+//! | | `ListSubscriptions` (approved), a page at a time until one decides, if that one is not approved | another approval is as good |
+//! | | `GetSubscription`, for each approved entry of the list until one decides | a summary may leave filters out |
 //! | | `ListSubscriptions` (revoked), (cancelled), newest first, side by side, only if none is approved | the one that ended last says whether access stays; each status has to be listed by itself |
 //! | one event (`subscriptions`) | `GetListing` | asset, type and Glue table; what is not ours ends here |
+//! | | `ListEnvironments` of the publisher, where publishers are checked, once in five minutes | whether it works in the table's account |
 //! | | Glue `GetTable` | the connection; a table in S3 ends here |
 //! | | `ListEnvironments`, all pages | the project's environments, with account, region and status |
 //! | | `GetEnvironment`, the first time an environment is seen | the blueprint's id, which the list does not have and which never changes |
@@ -36,7 +38,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_datazone::Client;
 use dzconn_core::event::SubscriptionEvent;
-use dzconn_core::model::{DomainId, EnvironmentId, Subscription, Wanted};
+use dzconn_core::model::{AccountId, DomainId, EnvironmentId, ProjectId, Subscription, Wanted};
 use dzconn_core::portal::{Lookup, Question};
 use dzconn_core::workflow::Outcome;
 use dzconn_core::{Error, Portal, Result};
@@ -66,6 +68,8 @@ pub struct DataZonePortal {
     /// The name of a blueprint.
     names: Arc<Recent<(DomainId, String), String>>,
     targets: Arc<Recent<Environment, Arc<[Target]>>>,
+    /// Projects that have an environment in an account.
+    residents: Arc<Recent<(DomainId, ProjectId, AccountId), ()>>,
 }
 
 impl DataZonePortal {
@@ -79,6 +83,7 @@ impl DataZonePortal {
             blueprints: Arc::new(Recent::new(Duration::MAX)),
             names: Arc::new(Recent::new(Duration::MAX)),
             targets: Arc::new(Recent::new(TARGETS)),
+            residents: Arc::new(Recent::new(TARGETS)),
         }
     }
 

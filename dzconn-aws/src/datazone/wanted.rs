@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use aws_sdk_datazone::operation::list_subscriptions::builders::ListSubscriptionsFluentBuilder;
+use aws_sdk_datazone::primitives::DateTime;
 use aws_sdk_datazone::types::{
     SortOrder, SubscribedListing, SubscribedListingItem, SubscribedPrincipal, SubscriptionStatus, SubscriptionSummary,
 };
@@ -21,96 +22,121 @@ enum Scope {
     Part(String),
 }
 
+/// What a subscription itself says, which a list may not know yet.
+enum Own {
+    /// It is approved.
+    Approved(Scope),
+    /// It has ended: when, and whether access stays.
+    Ended(Option<DateTime>, Option<bool>),
+    /// It is not there, or about something else.
+    Nothing,
+}
+
 impl DataZonePortal {
     /// One approved subscription to the whole table is enough, whatever others there are. Without an approved one the one that
     /// ended last says whether access stays.
+    ///
+    /// The subscription that the event is about is asked itself: a list may be behind, and a run that believed it would be the
+    /// last word for good. What a list says of that one is passed over.
     pub(super) async fn answer(&self, question: &Question) -> Result<Wanted> {
-        let answer = match self.approved(question).await {
-            Ok(Some(Scope::Whole)) => Ok(Wanted::Grant),
-            Ok(Some(Scope::Part(filters))) => Err(limited(question, &filters)),
-            Ok(None) => self.ended(question).await,
-            Err(error) => Err(error),
-        };
-        match answer {
+        self.decide(question).await.or_else(|error| match error.kind() {
             // The domain or the project is gone, and what was subscribed in it with it.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+            ErrorKind::NotFound => {
                 tracing::info!(%error, listing = %question.listing, "the portal does not know it any more: nothing is wanted");
                 Ok(Wanted::Revoke)
             }
-            other => other.map_err(|error| error.at(Step::Ask).on_asset(subject(question))),
+            _ => Err(error.at(Step::Ask).on_asset(subject(question))),
+        })
+    }
+
+    async fn decide(&self, question: &Question) -> Result<Wanted> {
+        let own = match &question.subscription {
+            Some(id) => self.single(question, id.as_str()).await?,
+            None => Own::Nothing,
+        };
+        let mut part = None;
+        let mut last = None;
+        match own {
+            Own::Approved(Scope::Whole) => return Ok(Wanted::Grant),
+            Own::Approved(Scope::Part(filters)) => part = Some(filters),
+            Own::Ended(when, retain) => last = Some((when, retain)),
+            Own::Nothing => {}
+        }
+        match self.approved(question).await? {
+            Some(Scope::Whole) => Ok(Wanted::Grant),
+            Some(Scope::Part(filters)) => Err(limited(question, &filters)),
+            None => match part {
+                Some(filters) => Err(limited(question, &filters)),
+                None => self.ended(question, last).await,
+            },
         }
     }
 
-    /// The widest approval there is.
+    /// The widest approval that lists show, but for the event's own.
     async fn approved(&self, question: &Question) -> Result<Option<Scope>> {
         let mut part = None;
         let mut pages = self.of(question, SubscriptionStatus::Approved).into_paginator().send();
         while let Some(page) = pages.next().await {
             for found in page.map_err(|error| failed("ListSubscriptions", error))?.items {
-                if found.status != SubscriptionStatus::Approved || !is_meant(&found, question) {
-                    continue;
-                }
-                // It is said to have ended, and the list may not know that yet.
-                if question.told != Wanted::Grant && is(question, &found.id) {
-                    match self.single(question, &found.id).await? {
-                        Some(Scope::Whole) => return Ok(Some(Scope::Whole)),
-                        limited @ Some(Scope::Part(_)) => part = limited,
-                        None => {}
-                    }
+                if found.status != SubscriptionStatus::Approved
+                    || !is_meant(&found, question)
+                    || is_own(question, &found)
+                {
                     continue;
                 }
                 match self.scope(question, &found).await? {
-                    Scope::Whole => return Ok(Some(Scope::Whole)),
-                    limited @ Scope::Part(_) => part = Some(limited),
+                    Some(Scope::Whole) => return Ok(Some(Scope::Whole)),
+                    Some(limited) => part = Some(limited),
+                    None => {}
                 }
             }
         }
-        // It is said to have begun, and the list may not know that yet.
-        match &question.subscription {
-            Some(id) if part.is_none() && question.told == Wanted::Grant => self.single(question, id.as_str()).await,
-            _ => Ok(part),
+        Ok(part)
+    }
+
+    /// What an entry of a list covers. A summary may leave filters out, and that there are none is only believed of the
+    /// subscription itself.
+    async fn scope(&self, question: &Question, found: &SubscriptionSummary) -> Result<Option<Scope>> {
+        if let Some(limited @ Scope::Part(_)) = found.subscribed_listing.as_ref().and_then(scope_of) {
+            return Ok(Some(limited));
+        }
+        match self.single(question, &found.id).await? {
+            Own::Approved(scope) => Ok(Some(scope)),
+            Own::Ended(..) | Own::Nothing => Ok(None),
         }
     }
 
-    /// One subscription, if it is approved and about this project and listing.
-    async fn single(&self, question: &Question, id: &str) -> Result<Option<Scope>> {
-        let domain = question.domain.as_str();
-        let found = match self.client.get_subscription().domain_identifier(domain).identifier(id).send().await {
+    async fn single(&self, question: &Question, id: &str) -> Result<Own> {
+        let call = self.client.get_subscription().domain_identifier(question.domain.as_str()).identifier(id);
+        let found = match call.send().await.map_err(|error| failed("GetSubscription", error)) {
             Ok(found) => found,
-            Err(error) => {
-                let error = failed("GetSubscription", error);
-                return if error.kind() == ErrorKind::NotFound { Ok(None) } else { Err(error) };
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Own::Nothing),
+            Err(error) => return Err(error),
         };
         let listing = found.subscribed_listing.as_ref();
-        let meant = is_about(found.subscribed_principal.as_ref(), listing, question);
-        if found.status != SubscriptionStatus::Approved || !meant {
-            return Ok(None);
+        if !is_about(found.subscribed_principal.as_ref(), listing, question) {
+            return Ok(Own::Nothing);
         }
-        Ok(Some(listing.and_then(scope_of).unwrap_or_else(|| unknown(id))))
+        Ok(match found.status {
+            SubscriptionStatus::Approved => {
+                let unknown = || Scope::Part(format!("what subscription {id} covers is not known"));
+                Own::Approved(listing.and_then(scope_of).unwrap_or_else(unknown))
+            }
+            _ => Own::Ended(Some(found.updated_at), found.retain_permissions),
+        })
     }
 
-    async fn scope(&self, question: &Question, found: &SubscriptionSummary) -> Result<Scope> {
-        if let Some(scope) = found.subscribed_listing.as_ref().and_then(scope_of) {
-            return Ok(scope);
-        }
-        // A list may leave out what is subscribed to; the subscription itself does not.
-        let (domain, id) = (question.domain.as_str(), found.id.as_str());
-        let whole = self.client.get_subscription().domain_identifier(domain).identifier(id).send().await;
-        let whole = whole.map_err(|error| failed("GetSubscription", error))?;
-        let scope = whole.subscribed_listing.as_ref().and_then(scope_of);
-        Ok(scope.unwrap_or_else(|| unknown(id)))
-    }
-
-    /// Whether access stays after the subscription that ended last.
-    async fn ended(&self, question: &Question) -> Result<Wanted> {
-        let last = tokio::try_join!(
+    /// Whether access stays after the subscription that ended last: the event's own, or another.
+    async fn ended(&self, question: &Question, own: Option<(Option<DateTime>, Option<bool>)>) -> Result<Wanted> {
+        let others = tokio::try_join!(
             self.last(question, SubscriptionStatus::Revoked),
             self.last(question, SubscriptionStatus::Cancelled),
         )?;
-        let last = [last.0, last.1].into_iter().flatten().max_by_key(|found| found.updated_at);
+        let others = [others.0, others.1].into_iter().flatten();
+        let others = others.map(|found| (Some(found.updated_at), found.retain_permissions));
+        let last = others.chain(own).max_by_key(|(when, _)| *when);
         let told = question.told == Wanted::Retain;
-        let stays = last.map_or(told, |last| last.retain_permissions.unwrap_or(told));
+        let stays = last.map_or(told, |(_, retain)| retain.unwrap_or(told));
         Ok(if stays { Wanted::Retain } else { Wanted::Revoke })
     }
 
@@ -118,7 +144,7 @@ impl DataZonePortal {
         let mut pages = self.of(question, status.clone()).sort_order(SortOrder::Descending).into_paginator().send();
         while let Some(page) = pages.next().await {
             let mut items = page.map_err(|error| failed("ListSubscriptions", error))?.items;
-            items.retain(|found| found.status == status && is_meant(found, question));
+            items.retain(|found| found.status == status && is_meant(found, question) && !is_own(question, found));
             items.sort_by_key(|found| Reverse(found.updated_at));
             if let Some(last) = items.into_iter().next() {
                 return Ok(Some(last));
@@ -144,12 +170,8 @@ fn is_meant(found: &SubscriptionSummary, question: &Question) -> bool {
     is_about(found.subscribed_principal.as_ref(), found.subscribed_listing.as_ref(), question)
 }
 
-fn is(question: &Question, id: &str) -> bool {
-    question.subscription.as_ref().is_some_and(|meant| meant.as_str() == id)
-}
-
-fn unknown(id: &str) -> Scope {
-    Scope::Part(format!("what subscription {id} covers is not known"))
+fn is_own(question: &Question, found: &SubscriptionSummary) -> bool {
+    question.subscription.as_ref().is_some_and(|own| own.as_str() == found.id)
 }
 
 fn is_about(principal: Option<&SubscribedPrincipal>, listing: Option<&SubscribedListing>, question: &Question) -> bool {

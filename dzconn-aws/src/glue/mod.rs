@@ -94,7 +94,9 @@ impl GlueCatalog {
 
     async fn connection(&self, arn: &ConnectionArn, hide_password: bool) -> Result<Connection> {
         let client = self.accounts.clients(&arn.owner).await.glue;
-        let call = client.get_connection().name(&arn.name).hide_password(hide_password).send();
+        // By name alone it would be another account's, were the role in another account than it should be.
+        let call = client.get_connection().catalog_id(arn.owner.account.as_str()).name(&arn.name);
+        let call = call.hide_password(hide_password).send();
         let missing = || {
             let Owner { account, region } = &arn.owner;
             Error::new(

@@ -73,7 +73,8 @@ pub(crate) async fn locate(accounts: &Accounts, table: &GlueTable) -> Result<Loc
 pub(super) async fn look_up(accounts: &Accounts, table: &GlueTable) -> Result<Found> {
     let client = accounts.clients(&table.owner).await.glue;
     let call = client.get_table().database_name(&table.database).name(&table.name);
-    match call.set_catalog_id(table.catalog.clone()).send().await {
+    let catalog = table.catalog.clone().unwrap_or_else(|| table.owner.account.to_string());
+    match call.catalog_id(catalog).send().await {
         Ok(answer) => match &answer.table {
             Some(found) => read(table, found),
             None => Ok(Found::Gone(format!("{} is gone", table.shown()))),
@@ -96,6 +97,13 @@ pub(super) async fn look_up(accounts: &Accounts, table: &GlueTable) -> Result<Fo
 /// A crawler that went through a connection leaves its name in the parameter `connectionName`, and the table's own path in
 /// the source as the location.
 fn read(table: &GlueTable, found: &Table) -> Result<Found> {
+    // Through a link, the table and its connection are another account's.
+    let elsewhere = found.catalog_id.as_deref().filter(|catalog| !catalog.starts_with(table.owner.account.as_str()));
+    if let Some(catalog) = elsewhere {
+        let what = format!("it is a link to a table of catalogue {catalog}");
+        let error = Error::new(ErrorKind::InvalidInput, what).at(Step::LookUp).on_asset(table.shown());
+        return Err(error.advise("publish the table from the account that it is in"));
+    }
     let parameter = |name: &str| {
         let value = found.parameters.as_ref().and_then(|all| all.get(name)).map(|value| value.trim());
         value.filter(|value| !value.is_empty() && *value != "None")

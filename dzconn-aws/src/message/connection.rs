@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use dzconn_core::model::{AssetPath, ConnectionId, JdbcUrl, Location, Target};
+use dzconn_core::model::{AssetPath, ConnectionId, Location};
 use dzconn_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::text::is_password;
-use super::{MaybeNone, Others};
+use super::{MaybeNone, Others, told};
 use crate::glue::ConnectionArn;
 
 /// `ConnectionDetails`: which connection, and what in it.
@@ -60,7 +59,7 @@ impl ConnectionDetails {
 ///
 /// Left out are properties that are named like a password, token or key pair, but not those that name a secret
 /// (`SECRET_ID`). A URL that holds a user or password, or may hold one, is cut to where it leads; one that cannot be read is
-/// left out. It makes no difference whether they come from Glue or from another step's message.
+/// left out, as is other text that assigns one (`Password=`). It makes no difference whether they come from Glue or from another step's message.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ConnectionProperties(BTreeMap<String, String>);
@@ -69,14 +68,8 @@ impl ConnectionProperties {
     /// Takes over what may be told.
     #[must_use]
     pub fn new(properties: impl IntoIterator<Item = (String, String)>) -> Self {
-        let told = |(name, value): (String, String)| {
-            if is_credential(&name) {
-                return None;
-            }
-            let value = without_login(value)?;
-            Some((name, value))
-        };
-        Self(properties.into_iter().filter_map(told).collect())
+        let properties = properties.into_iter().filter(|(name, _)| !told::is_credential(name));
+        Self(properties.filter_map(|(name, value)| Some((name, told::text(value)?))).collect())
     }
 
     /// One of them.
@@ -100,57 +93,6 @@ impl<'de> Deserialize<'de> for ConnectionProperties {
         };
         Ok(Self::new(Map::deserialize(deserializer)?.into_iter().filter_map(text)))
     }
-}
-
-fn is_credential(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    // These name a secret and hold none.
-    if lower.ends_with("secret_id") || lower.ends_with("secretid") || lower.contains("secret_arn") {
-        return false;
-    }
-    is_password(&lower)
-        || ["encrypted_", "token", "credential", "private_key", "access_key", "secret"]
-            .iter()
-            .any(|hidden| lower.contains(hidden))
-            && !lower.ends_with("secrets_arn")
-}
-
-/// A value as it is if it surely holds no login, cut to where it leads if it is a URL that can be read, else nothing.
-fn without_login(value: String) -> Option<String> {
-    let lower = value.to_ascii_lowercase();
-    let is_url = lower.contains("://") || lower.starts_with("jdbc:");
-    if !is_url {
-        return Some(value);
-    }
-    let words = is_password(&lower)
-        || ["user=", "username=", "token", "secret", "credential"].iter().any(|word| lower.contains(word));
-    // Oracle's URLs have an @ before the address even without a login.
-    let login = match lower.find('@') {
-        None => false,
-        Some(at) => {
-            !(lower.starts_with("jdbc:oracle:")
-                && lower.matches('@').count() == 1
-                && matches!(lower.get(..at), Some("jdbc:oracle:thin:" | "jdbc:oracle:thin://" | "jdbc:oracle:")))
-        }
-    };
-    if !words && !login {
-        return Some(value);
-    }
-    let url: JdbcUrl = value.parse().ok()?;
-    let endpoint = url.endpoint;
-    let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host };
-    let (engine, port) = (endpoint.subprotocol, endpoint.port);
-    Some(match (engine.as_str(), endpoint.target) {
-        // A descriptor may hold anything.
-        (_, Target::Descriptor(_)) => return None,
-        ("sqlserver", Target::Database(name)) => format!("jdbc:sqlserver://{host}:{port};databaseName={name}"),
-        ("oracle", Target::Service(name)) => format!("jdbc:oracle:thin:@//{host}:{port}/{name}"),
-        ("oracle", Target::Sid(name)) => format!("jdbc:oracle:thin:@{host}:{port}:{name}"),
-        (_, Target::Database(name) | Target::Service(name) | Target::Sid(name)) => {
-            format!("jdbc:{engine}://{host}:{port}/{name}")
-        }
-        (_, Target::Default) => format!("jdbc:{engine}://{host}:{port}"),
-    })
 }
 
 #[cfg(test)]
@@ -182,6 +124,7 @@ mod tests {
             ("JDBC_ENFORCE_SSL", "true"),
             ("USERNAME", "admin"),
             ("HOST", "db.internal"),
+            ("CONNECTION_STRING", "Server=db.internal;Database=sales"),
             ("CUSTOM_JDBC_CERT", "s3://bucket/ca.pem"),
             ("JDBC_CONNECTION_URL", "jdbc:postgresql://db.internal:5432/sales?sslmode=require"),
             ("JDBC_CONNECTION_URL", "jdbc:oracle:thin:@//db.internal:1521/sales"),
@@ -189,6 +132,16 @@ mod tests {
         ] {
             assert_eq!(told(name, value).as_deref(), Some(value), "{name}");
         }
+    }
+
+    #[test]
+    fn a_connection_string_with_a_login_is_left_out() {
+        for text in ["Server=h;Password=hunter2", "Server=h;User Id=scott", "host=h user=scott", "h:1521 pwd: hunter2"]
+        {
+            assert_eq!(told("CONNECTION_STRING", text), None, "{text}");
+        }
+        let text = r#"{"host":"h","password":"hunter2"}"#;
+        assert_eq!(told("CUSTOM", text).as_deref(), Some(r#"{"host":"h"}"#));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use dzconn_core::model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{MaybeNone, Others};
+use super::{MaybeNone, Others, TextBool};
 
 /// `EventDetails` of a grant or revoke: one message for each environment, built by the step that starts the workflow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,11 +17,11 @@ pub struct SubscriptionEventDetails {
     /// What happened.
     pub data: SubscriptionEventData,
     /// The id of the envelope that the event came in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event_id: Option<String>,
+    #[serde(default)]
+    pub event_id: MaybeNone<String>,
     /// The subscription.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subscription_id: Option<SubscriptionId>,
+    #[serde(default)]
+    pub subscription_id: MaybeNone<SubscriptionId>,
     /// What else there is.
     #[serde(flatten)]
     pub others: Others,
@@ -54,6 +54,9 @@ pub struct SubscriptionEventData {
     pub project_id: ProjectId,
     /// What the workflow was started for.
     pub status: GrantStatus,
+    /// Whether a revoke leaves the access that is there. Written only if it does.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub retain_permissions: TextBool,
     /// The environment, as a target of subscriptions.
     pub subscription_target: EventTarget,
     /// What else there is.
@@ -138,9 +141,11 @@ impl SubscriptionEventDetails {
                 environment_provider: MaybeNone(None),
                 project_id: consumer.project,
                 status: match wanted {
-                    Wanted::Grant | Wanted::Retain => GrantStatus::Granted,
-                    Wanted::Revoke => GrantStatus::Revoked,
+                    Wanted::Grant => GrantStatus::Granted,
+                    // The subscription has ended either way: the grant workflow is not to start.
+                    Wanted::Retain | Wanted::Revoke => GrantStatus::Revoked,
                 },
+                retain_permissions: TextBool(wanted == Wanted::Retain),
                 subscription_target: EventTarget {
                     environment_id: consumer.environment,
                     id: MaybeNone(None),
@@ -150,11 +155,27 @@ impl SubscriptionEventDetails {
                 },
                 others: Others::default(),
             },
-            event_id: event,
-            subscription_id: subscription,
+            event_id: event.into(),
+            subscription_id: subscription.into(),
             others: Others::default(),
         }
     }
+
+    /// What the workflow was started for; `None` if the status is one that this version does not know.
+    #[must_use]
+    pub fn wanted(&self) -> Option<Wanted> {
+        match &self.data.status {
+            GrantStatus::Granted => Some(Wanted::Grant),
+            GrantStatus::Revoked if self.data.retain_permissions.0 => Some(Wanted::Retain),
+            GrantStatus::Revoked => Some(Wanted::Revoke),
+            GrantStatus::Other(_) => None,
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes members by reference")]
+fn is_false(value: &TextBool) -> bool {
+    !value.0
 }
 
 /// `EventDetails` of an environment.

@@ -6,7 +6,7 @@
 //! ([`Others`]) and written again, since a state machine may add members of its own.
 //!
 //! No message holds a password, nor lets one through: [`ConnectionProperties`] and [`Others`] leave out what is named like
-//! one, when they are made and when they are read.
+//! a credential and text that holds a login, when they are made and when they are read.
 
 mod connection;
 mod consumer;
@@ -18,6 +18,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
 
 pub use connection::{ConnectionDetails, ConnectionProperties};
 pub use consumer::{

@@ -226,8 +226,8 @@ impl SubscriptionDetails {
                 revision: listing_details.revision.clone(),
             },
             location: connection.location()?,
-            subscription: event.and_then(|event| event.subscription_id.clone()),
-            event: event.and_then(|event| event.event_id.clone()),
+            subscription: event.and_then(|event| event.subscription_id.0.clone()),
+            event: event.and_then(|event| event.event_id.0.clone()),
         })
     }
 }

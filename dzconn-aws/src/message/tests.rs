@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dzconn_core::Timestamp;
 use dzconn_core::model::{
-    AccountId, AssetId, AssetPath, GenerationId, Owner, Principal, ProjectId, Region, SecretId, SecretName, TableName,
-    UserName, Wanted,
+    AccountId, AssetId, AssetPath, GenerationId, Owner, Principal, ProjectId, Region, SecretId, SecretName,
+    Subscription, TableName, UserName, Wanted,
 };
 use dzconn_core::workflow::Delivery;
 use serde::Serialize;
@@ -105,8 +105,38 @@ fn a_grant() {
     }
     assert_eq!(started.pointer("/data/subscriptionTarget/environmentId"), Some(&json!("3vsbsk0consumer")));
     assert_eq!(started.pointer("/data/subscriptionTarget/provider"), Some(&json!("None")));
-    let revoked = to_value(SubscriptionEventDetails::of(&subscription, Wanted::Revoke));
-    assert_eq!(revoked.pointer("/data/status"), Some(&json!("REVOKED")));
+    // What does not apply is said, and read back as nothing.
+    let unknown = Subscription { subscription: None, event: None, ..subscription.clone() };
+    let mut started = to_value(SubscriptionEventDetails::of(&unknown, Wanted::Grant));
+    for value in [Some(json!("None")), Some(json!(null)), None] {
+        for name in ["eventId", "subscriptionId"] {
+            assert_eq!(started[name], json!("None"), "{name}");
+            match &value {
+                Some(value) => started[name] = value.clone(),
+                None => drop(started.as_object_mut().unwrap().remove(name)),
+            }
+        }
+        let read: SubscriptionEventDetails = serde_json::from_value(started).unwrap();
+        assert_eq!((&read.event_id.0, &read.subscription_id.0), (&None, &None));
+        assert_eq!(details.subscription(connection, Some(&read)).unwrap(), unknown);
+        started = to_value(read);
+    }
+    for (wanted, status, retain) in [
+        (Wanted::Grant, "GRANTED", None),
+        (Wanted::Revoke, "REVOKED", None),
+        (Wanted::Retain, "REVOKED", Some(&json!("true"))),
+    ] {
+        let told = SubscriptionEventDetails::of(&subscription, wanted);
+        let written = to_value(&told);
+        assert_eq!(written["data"]["status"], json!(status));
+        assert_eq!(written["data"].get("retainPermissions"), retain, "{wanted:?}");
+        same::<SubscriptionEventDetails>(written.as_object().unwrap());
+        let read: SubscriptionEventDetails = serde_json::from_value(written).unwrap();
+        assert_eq!((read.wanted(), &read), (Some(wanted), &told));
+    }
+    let mut other = event.clone();
+    other.data.status = GrantStatus::Other("GRANT_PENDING".into());
+    assert_eq!(other.wanted(), None);
 }
 
 #[test]
@@ -177,7 +207,7 @@ fn an_environment() {
 #[test]
 fn no_password_comes_through() {
     let whole = Value::Object(example!("revoke-producer-older"));
-    assert_eq!(whole.to_string().matches("hunter2").count(), 6, "the example holds some");
+    assert_eq!(whole.to_string().matches("hunter2").count(), 9, "the example holds some");
     let read: ProducerRevokeExecution = serde_json::from_value(whole).unwrap();
     let written = to_value(&read);
     assert!(!written.to_string().contains("hunter2"), "{written}");
@@ -199,6 +229,27 @@ fn no_password_comes_through() {
             "SecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:dz-conn-p-9finreader-3vsbsk0consumer-k2m8-AbCdEf",
             "SecretDeleted": "false", "SecretDeletionDate": "None", "SecretRecoveryWindowInDays": "None"})
     );
+}
+
+#[test]
+fn every_member_of_the_contract_comes_through_where_it_is_not_known() {
+    for example in [
+        example!("grant-primary"),
+        example!("grant-producer"),
+        example!("grant-consumer"),
+        example!("revoke-primary"),
+        example!("revoke-producer"),
+        example!("revoke-consumer"),
+        example!("revoke-consumer-kept"),
+        example!("environment-active"),
+        example!("environment-deleting"),
+    ] {
+        let others = Others::new(example.clone());
+        assert_eq!(to_value(&others), Value::Object(example.clone()));
+        let deep =
+            Map::from_iter([("Payload".to_owned(), json!([Value::Object(example.clone()).to_string(), example]))]);
+        assert_eq!(to_value(Others::new(deep.clone())), Value::Object(deep));
+    }
 }
 
 #[test]

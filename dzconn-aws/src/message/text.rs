@@ -6,6 +6,8 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::told;
+
 /// A boolean, written as `"true"` or `"false"`.
 ///
 /// Read are these words in any case, a bare boolean, and what says nothing (`null`, `"None"`, nothing at all), which is false
@@ -133,7 +135,8 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for MaybeNone<T> {
     }
 }
 
-/// Members that are not known here. They are written as they were read, but for those that are named like a password.
+/// Members that are not known here. They are written as they were read, but for those, at any depth, that are named like a
+/// password, token or secret (not those that only name one, such as `SecretArn`), or whose text holds a login.
 ///
 /// `Debug` shows their names.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -143,7 +146,7 @@ impl Others {
     /// Takes members over.
     #[must_use]
     pub fn new(members: Map<String, Value>) -> Self {
-        Self(members.into_iter().filter_map(|(name, value)| Some((name.clone(), kept(&name, value)?))).collect())
+        Self(told::members(members))
     }
 
     /// One of them.
@@ -155,24 +158,6 @@ impl Others {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-}
-
-/// A member without what is named like a password, at any depth.
-fn kept(name: &str, value: Value) -> Option<Value> {
-    if is_password(name) {
-        return None;
-    }
-    Some(match value {
-        Value::Object(members) => Value::Object(Others::new(members).0),
-        Value::Array(values) => Value::Array(values.into_iter().filter_map(|value| kept("", value)).collect()),
-        other => other,
-    })
-}
-
-/// Whether a member or property of this name holds a password.
-pub(super) fn is_password(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["password", "passwd", "passphrase", "pwd"].iter().any(|hidden| name.contains(hidden))
 }
 
 impl fmt::Debug for Others {

@@ -30,7 +30,7 @@ mod stores;
 mod tests;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
@@ -79,6 +79,8 @@ pub struct SecretsManager {
     client: Client,
     owner: Owner,
     kms_key: String,
+    /// Tags beside our own.
+    tags: BTreeMap<String, String>,
     recovery_window: i64,
     /// Clients for secrets of other regions that were shared with this account.
     elsewhere: Mutex<HashMap<String, Client>>,
@@ -109,6 +111,7 @@ impl SecretsManager {
             client,
             owner,
             kms_key: settings.kms_key.clone(),
+            tags: settings.tags.clone(),
             recovery_window: days.into(),
             elsewhere: Mutex::default(),
             shares: share::Shares::default(),

@@ -374,7 +374,7 @@ fn client() -> aws_sdk_secretsmanager::Client {
 #[test]
 fn a_window_that_frees_a_name_at_once_is_refused() {
     let owner = Owner { account: "111122223333".parse().unwrap(), region: "eu-west-1".parse().unwrap() };
-    let with = |recovery_window_days| config::Secrets { kms_key: "alias/k".to_owned(), recovery_window_days };
+    let with = |recovery_window_days| config::Secrets { recovery_window_days, ..crate::Config::default().secrets };
     for days in [0, 1, 6, 31, 255] {
         let error = SecretsManager::new(client(), owner.clone(), &with(days)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{days}");

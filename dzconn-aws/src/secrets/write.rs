@@ -55,7 +55,9 @@ impl SecretsManager {
 
     /// One call. The token makes its repetitions by the SDK one write: an answer that was lost is answered again.
     async fn make(&self, name: &SecretName, token: &str, text: &Secret, tags: &[(&str, String)]) -> Result<Made> {
-        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(value).build()).collect();
+        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+        let ours = tags.iter().map(|(key, value)| tag(key, value));
+        let tags = ours.chain(self.tags.iter().map(|(key, value)| tag(key, value))).collect();
         let call = self
             .client
             .create_secret()
@@ -81,11 +83,14 @@ impl SecretsManager {
             Some(INVALID_REQUEST) => Ok(Made::Refused(told)),
             // Of a secret that is not there yet, only the key can be missing, and the key is the only parameter that can be
             // configured wrongly.
-            Some(code @ (NOT_FOUND | CANNOT_ENCRYPT | INVALID_PARAMETER)) => {
-                Err(Error::new(ErrorKind::InvalidConfig, format!("the key {} cannot encrypt {name}", self.kms_key))
-                    .vendor(format!("{SERVICE} {code}"))
-                    .advise("check that the key exists in the secret's account and region, and is enabled"))
-            }
+            Some(code @ (NOT_FOUND | CANNOT_ENCRYPT | INVALID_PARAMETER)) => Err(Error::new(
+                ErrorKind::InvalidConfig,
+                format!("the key {} cannot encrypt {name}", self.kms_key),
+            )
+            .vendor(format!("{SERVICE} {code}"))
+            .advise(
+                "check that the key exists in the secret's account and region and is enabled, and the configured tags",
+            )),
             _ => Err(told),
         }
     }

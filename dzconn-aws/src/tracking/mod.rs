@@ -31,7 +31,7 @@
 //!
 //! # What it needs
 //!
-//! On the tables: `dynamodb:BatchGetItem`, `Query`, `Scan`, `UpdateItem`, `DeleteItem` and `ConditionCheckItem`; `Query` also
+//! On the tables: `dynamodb:GetItem`, `BatchGetItem`, `Query`, `Scan`, `UpdateItem`, `DeleteItem` and `ConditionCheckItem`; `Query` also
 //! on the index of the asset subscriptions. Without that index, as where the older system made the tables, the asset
 //! records for a listing are looked for in the whole table.
 
@@ -66,8 +66,8 @@ pub use self::tables::{Created, create_tables};
 
 /// The tracking tables in `DynamoDB`.
 ///
-/// Reads are consistent, but for the index ([`Query::Listing`]), which is behind for a moment. A read of several keys is no
-/// snapshot: of a commit that has not ended yet it may show a part.
+/// Reads are consistent, but for the index ([`Query::Listing`]), which is behind for a moment. A read of two to a
+/// hundred keys, which is what runs decide by, is of one instant; one of more is not.
 ///
 /// Listings of one connection, source or environment come in the order of their keys; listings of a whole table come in
 /// `DynamoDB`'s own.
@@ -124,7 +124,8 @@ impl TrackingStore for DynamoTracking {
     ///
     /// # Errors
     /// [`ErrorKind::Contention`] and [`ErrorKind::Throttled`] after those; [`ErrorKind::LimitReached`] for an item of more
-    /// than 400 KB; [`ErrorKind::InvalidInput`] for more than 100 changes or a key in two of them. Nothing was changed.
+    /// than 400 KB; [`ErrorKind::InvalidInput`] for more than 100 changes or a key in two of them. Nothing was changed,
+    /// but for a [`ErrorKind::Contention`] with a transaction of the same token that is still under way.
     async fn commit(&self, transaction: &Transaction) -> Result<WriteOutcome> {
         commit::commit(self, transaction).await
     }

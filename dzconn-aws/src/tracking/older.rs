@@ -33,7 +33,9 @@ pub(super) fn generation(
     let secret_id: Option<SecretId> = a.optional(names::SECRET_ARN)?;
     let id = generation_id(secret_id.as_ref().map_or(secret.as_str(), SecretId::as_str));
     let copy = match secret_id.as_ref().and_then(|secret| copies.get(secret.as_str())) {
-        Some(copy) => copy.clone(),
+        Some(Some(copy)) => copy.clone(),
+        // Under another name the copy would be left behind.
+        Some(None) => return Err(a.invalid(names::SECRET_ARN, "has a mapping whose secret_name cannot be read")),
         // No copy was made yet: one gets a name as any new generation's does.
         None => copy_name(project, key, id)?,
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::types::{Get, KeysAndAttributes, TransactGetItem};
 use dzconn_core::model::SecretId;
 use dzconn_core::store::{Key, Stored};
 use dzconn_core::{Error, ErrorKind, Result, Step};
@@ -11,8 +11,9 @@ use super::item::{Attributes, Item};
 use super::keys::{Place, Table};
 use super::records::{Copies, Kind, decode};
 use super::{DynamoTracking, back_off, older};
+use crate::error::code_of;
 
-/// How many keys one call takes (`BatchGetItem`, API Reference).
+/// How many keys one call takes (`BatchGetItem` and `TransactGetItems`, API Reference).
 const KEYS: usize = 100;
 /// How often keys are asked for again that a call has left out.
 const ROUNDS: u32 = 8;
@@ -40,11 +41,10 @@ pub(super) async fn copies<'a>(store: &DynamoTracking, sources: impl Iterator<It
     let table = store.tables.mappings.as_str();
     let found = items(store, &places).await?;
     let copy = |(place, item): (Place, Item)| {
-        // A mapping that cannot be read is an error where the mapping is asked for.
-        let name = older::secret_name(&Attributes::new(&item, table, "mapping")).ok()?;
-        Some((place.partition, name))
+        let name = older::secret_name(&Attributes::new(&item, table, "mapping")).ok();
+        (place.partition, name)
     };
-    Ok(found.into_iter().filter_map(copy).collect())
+    Ok(found.into_iter().map(copy).collect())
 }
 
 /// The items at these places, those that there are.
@@ -56,10 +56,44 @@ async fn items(store: &DynamoTracking, places: &[Place]) -> Result<HashMap<Place
         .filter(|place| seen.insert((place.table.name(&store.tables), &place.partition, &place.sort)))
         .collect();
     let mut found = HashMap::with_capacity(unique.len());
+    // One item is never seen half written, and nobody reads more than fit a transaction to decide by them.
+    if (2..=KEYS).contains(&unique.len()) {
+        together(store, &unique, &mut found).await?;
+        return Ok(found);
+    }
     for some in unique.chunks(KEYS) {
         batch(store, some, &mut found).await?;
     }
     Ok(found)
+}
+
+/// All at one instant: a source record and its entries are written together, and a run that saw one of them older than the other
+/// would decide by a state that never was.
+async fn together(store: &DynamoTracking, places: &[&Place], found: &mut HashMap<Place, Item>) -> Result<()> {
+    let tables: Vec<Table> = Table::ALL.into_iter().filter(|table| places.iter().any(|p| p.table == *table)).collect();
+    let wrong = |error| Error::new(ErrorKind::Unexpected, "a read cannot be put into words").because(error);
+    let mut gets = Vec::with_capacity(places.len());
+    for place in places {
+        let get = Get::builder().table_name(place.table.name(&store.tables)).set_key(Some(place.attributes()));
+        gets.push(TransactGetItem::builder().get(get.build().map_err(wrong)?).build());
+    }
+    for round in 0..ROUNDS {
+        match store.client.transact_get_items().set_transact_items(Some(gets.clone())).send().await {
+            Ok(answer) => {
+                let items = answer.responses.unwrap_or_default().into_iter().map(|response| response.item);
+                found.extend(places.iter().zip(items).filter_map(|(place, item)| {
+                    let item = item.filter(|item| !item.is_empty())?;
+                    Some(((*place).clone(), item))
+                }));
+                return Ok(());
+            }
+            // Somebody is writing one of them right now, or there was no capacity.
+            Err(error) if code_of(&error) == Some("TransactionCanceledException") => back_off(round).await,
+            Err(error) => return Err(store.failed("TransactGetItems", error, &tables)),
+        }
+    }
+    let what = format!("DynamoDB TransactGetItems met others {ROUNDS} times, in {}", store.names(&tables));
+    Err(Error::new(ErrorKind::Contention, what).at(Step::Tracking))
 }
 
 async fn batch(store: &DynamoTracking, places: &[&Place], found: &mut HashMap<Place, Item>) -> Result<()> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use dzconn_core::model::{
-    AssetRecord, EntryRecord, Generation, Location, MappingRecord, OpenEntry, OpenState, Owner, Phase,
-    Place as Granted, Publication, RetiredGeneration, SecretId, SecretName, SourceKey, SourceRecord, TableName,
+    AssetRecord, DATA_ASSETS_LIMIT, EntryRecord, Generation, Location, MappingRecord, OpenEntry, OpenState, Owner,
+    Phase, Place as Granted, Publication, RetiredGeneration, SecretId, SecretName, SourceKey, SourceRecord, TableName,
     Version, Wanted, WantedRecord,
 };
 use dzconn_core::store::{Key, Record, Stored};
@@ -184,7 +184,7 @@ fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static 
 }
 
 /// The names of copies, by the ARN of the producer's secret: what source items of the older system do not say.
-pub(super) type Copies = HashMap<String, SecretName>;
+pub(super) type Copies = HashMap<String, Option<SecretName>>;
 
 /// The record that an item holds. `key` is where it was looked for; where a listing found it, there is none.
 pub(super) fn decode(kind: Kind, table: &str, key: Option<&Key>, item: &Item, copies: &Copies) -> Result<Stored> {
@@ -232,12 +232,12 @@ fn decode_source(a: &Attributes<'_>, older: bool, copies: &Copies) -> Result<Sou
             owner,
             phase: Phase::Active,
             older: data_assets.clone(),
+            data_assets_complete: data_assets.len() <= DATA_ASSETS_LIMIT,
             settled: 0,
             open: BTreeMap::new(),
             revoked: BTreeSet::new(),
             retired: BTreeSet::new(),
-            data_assets,
-            data_assets_complete: true,
+            data_assets: data_assets.into_iter().take(DATA_ASSETS_LIMIT).collect(),
             last_updated,
         });
     }

@@ -204,7 +204,7 @@ fn documented_attributes_stay_where_there_is_no_secret() {
 #[test]
 fn an_older_source_item_is_a_record() {
     let paths = ["sales.hr.employees", "sales.hr.offices"].map(|path| AssetPath::new(path).unwrap());
-    let mapped = Copies::from([(SHARED.to_owned(), "dz-conn-c-prj-env-x1".parse().unwrap())]);
+    let mapped = Copies::from([(SHARED.to_owned(), Some("dz-conn-c-prj-env-x1".parse().unwrap()))]);
     let record = source(&older_source(), &mapped);
     let generation = record.generation.clone().unwrap();
     assert_eq!(generation.user.as_str(), "dz_env1");

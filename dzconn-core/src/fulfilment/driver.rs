@@ -160,10 +160,7 @@ impl<'a> Driver<'a> {
         Ok(match effect {
             Effect::Read(keys) => Answer::Records(tracking.read(keys).await?),
             Effect::Commit(transaction) => Answer::Wrote(tracking.commit(transaction).await?),
-            Effect::Find => {
-                let found = find(tracking, &self.subscription.key(), &self.subscription.asset.id).await?;
-                Answer::Found(found.map(|(table, _)| table))
-            }
+            Effect::Find => found(tracking, self.subscription).await?,
             Effect::ReadCopy(name) => Answer::Slot(self.copies()?.read(name).await?),
             Effect::ReadShared(id) => Answer::Slot(self.copies()?.read_shared(id).await?),
             Effect::CreateCopy(name, secret) => Answer::Slot(self.copies()?.create(name, secret).await?),
@@ -274,6 +271,12 @@ pub(crate) fn question(subscription: &Subscription, told: Wanted) -> Question {
         subscription: subscription.subscription.clone(),
         told,
     }
+}
+
+/// The answer to [`Effect::Find`].
+pub(crate) async fn found(tracking: &dyn TrackingStore, subscription: &Subscription) -> Result<Answer> {
+    let found = find(tracking, &subscription.key(), &subscription.asset.id).await?;
+    Ok(Answer::Found(found.map(|(table, _)| table)))
 }
 
 /// The table for which an asset was granted, and the path, if its row is missing: looked for among all tables of the source record.

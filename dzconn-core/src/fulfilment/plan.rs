@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::driver::{find, question, step};
+use super::driver::{found, question, step};
 use super::fresh::System;
 use super::{Fulfilment, Order, Parts};
 use crate::engine::{Action, Created, EngineConnector, Login, Reads, SourceEngine};
@@ -166,11 +166,7 @@ impl Look<'_> {
                 Answer::Wanted(producer.portal.wanted(&question(&self.order.subscription, self.order.wish)).await?)
             }
             Effect::Read(keys) => Answer::Records(sketch.read(&*producer.tracking, keys).await?),
-            Effect::Find => {
-                let subscription = &self.order.subscription;
-                let found = find(&*producer.tracking, &subscription.key(), &subscription.asset.id).await?;
-                Answer::Found(found.map(|(table, _)| table))
-            }
+            Effect::Find => found(&*producer.tracking, &self.order.subscription).await?,
             Effect::Commit(transaction) => {
                 transaction.changes.iter().for_each(|change| sketch.change(change));
                 Answer::Wrote(WriteOutcome::Written)

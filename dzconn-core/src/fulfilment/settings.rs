@@ -1,9 +1,10 @@
 //! What can be set.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::Result;
-use crate::model::{Principal, Subscription, UserNaming};
+use crate::model::{AccountId, Principal, Subscription, UserNaming};
 
 /// How a [`Fulfilment`](super::Fulfilment) behaves. The defaults suit a service or a Lambda function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Settings {
     /// Who reads a shared secret: a role's ARN with `{account}` in place of the consumer's account. `None` where producer and
     /// consumer use the same store under the same identity.
     pub reader: Option<String>,
+    /// Who reads a shared secret in an account where it is another than `reader` says.
+    pub reader_in: BTreeMap<AccountId, Principal>,
     /// Whether the reader is named also where producer and consumer are in one account, in which its own policies may let it
     /// read without that; true by default.
     pub share_within_account: bool,
@@ -45,6 +48,7 @@ impl Default for Settings {
             backoff: Duration::from_millis(50),
             user_naming: UserNaming::default(),
             reader: None,
+            reader_in: BTreeMap::new(),
             share_within_account: true,
             host_serialises: false,
         }
@@ -73,7 +77,12 @@ impl Settings {
     pub(crate) fn readers(&self, subscription: &Subscription) -> Result<Vec<Principal>> {
         let Subscription { consumer, location, .. } = subscription;
         let account = &consumer.owner.account;
-        let readers = self.reader.iter().filter(|_| self.share_within_account || *account != location.owner.account);
-        readers.map(|reader| Principal::new(reader.replace("{account}", account.as_str()))).collect()
+        if *account == location.owner.account && !self.share_within_account {
+            return Ok(Vec::new());
+        }
+        if let Some(reader) = self.reader_in.get(account) {
+            return Ok(vec![reader.clone()]);
+        }
+        self.reader.iter().map(|reader| Principal::new(reader.replace("{account}", account.as_str()))).collect()
     }
 }

@@ -59,7 +59,8 @@ pub enum UserNaming {
     /// database never share a user.
     #[default]
     PerConnection,
-    /// `dz_<environment id>`, as the older system named them; for those who migrate.
+    /// `dz_<environment id>`, as the older system named them; for those who migrate. Two connections that reach one server share
+    /// the user, and when the last table of one is revoked the user goes for both.
     PerEnvironment,
 }
 

@@ -201,7 +201,8 @@ impl Cursor {
 /// One page of a listing.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// Records, in the order of their keys. One that cannot be read stands as its error: a listing shows the others.
+    /// Records, in the order of their keys where the query names a connection, source or environment. One that cannot be read
+    /// stands as its error: a listing shows the others.
     pub records: Vec<Result<Stored>>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<Cursor>,
@@ -213,7 +214,8 @@ pub struct Page {
 /// Reads of a key see every commit that ended before them. A commit is atomic over all its changes.
 #[async_trait]
 pub trait TrackingStore: Debug + Send + Sync {
-    /// The records under these keys, in the order of the keys; `None` where there is none.
+    /// The records under these keys, in the order of the keys; `None` where there is none. Up to a hundred are read as they were at
+    /// one instant: no commit shows in part.
     ///
     /// # Errors
     /// [`ErrorKind::RecordInvalid`](crate::ErrorKind::RecordInvalid) names the key of a record that cannot be read.

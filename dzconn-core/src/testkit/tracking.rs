@@ -158,7 +158,10 @@ pub(crate) mod promises {
     pub(crate) const REMOVE: Promise = Promise::new("Write::Remove", "Removes what is there, if anything is.");
     pub(crate) const LIST: Promise =
         Promise::new("TrackingStore::list", "What is written meanwhile may or may not show; what stays is shown once.");
-    pub(crate) const ORDER: Promise = Promise::new("Page::records", "Records, in the order of their keys.");
+    pub(crate) const ORDER: Promise = Promise::new(
+        "Page::records",
+        "Records, in the order of their keys where the query names a connection, source or environment.",
+    );
     pub(crate) const OTHERS: Promise =
         Promise::new("Page::records", "One that cannot be read stands as its error: a listing shows the others.");
     pub(crate) const SOURCES: Promise = Promise::new("Query::Sources", "Source records, of one connection or of all.");

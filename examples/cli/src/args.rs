@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use dzconn_core::model::AssetPath;
 
 /// What every `--help` ends with.
 const EXIT_CODES: &str = "\
@@ -49,9 +50,10 @@ pub(crate) struct Global {
     #[cfg(feature = "aws")]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// What differs on AWS from the names that dzconn uses by default: tables, roles, key, blueprints; implies --aws
+    /// What differs on AWS from the names that dzconn uses by default: tables, roles, key, blueprints; implies --aws. With
+    /// --aws or --profile alone, DZCONN_CONFIG names the file
     #[cfg(feature = "aws")]
-    #[arg(long, global = true, value_name = "FILE", env = "DZCONN_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// One JSON document on standard output, for programs
     #[arg(long, global = true)]
@@ -65,6 +67,20 @@ pub(crate) struct Global {
     /// How long one grant or revoke may take
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
+}
+
+impl Global {
+    /// Whether the command line says so. A variable alone does not: it may be there for another command.
+    #[cfg(feature = "aws")]
+    pub(crate) fn is_aws(&self) -> bool {
+        self.aws || self.profile.is_some() || self.config.is_some()
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[allow(clippy::unused_self, reason = "what it is in a build with AWS")]
+    pub(crate) fn is_aws(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -154,7 +170,8 @@ pub(crate) struct TargetArgs {
     /// The environment's project, where the directory file does not have the environment
     #[arg(long, value_name = "ID")]
     pub(crate) project: Option<String>,
-    /// The source, where the directory file does not have the asset or has it at several
+    /// The source, where the directory file does not have the asset or has it at several; on AWS the connection's ARN or
+    /// name
     #[arg(long, value_name = "NAME")]
     pub(crate) source: Option<String>,
     #[command(flatten)]
@@ -165,13 +182,17 @@ pub(crate) struct TargetArgs {
 pub(crate) struct RevokeArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
-    /// The subscription ends, but access that is there stays
+    /// What an older system granted: the path, where it did not record it
+    #[arg(long, value_name = "PATH", requires = "source")]
+    pub(crate) path: Option<AssetPath>,
+    /// The subscription ends, but access that is there stays. The portal has the last word here too: on AWS, what it still
+    /// approves stays granted, and what it has ended without retaining is revoked
     #[arg(long)]
     pub(crate) retain: bool,
 }
 
 /// A source that the directory file does not have. The password is never an argument.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "A source that is not in the directory file")]
 pub(crate) struct ConnectArgs {
     /// Where it is, such as jdbc:postgresql://db.internal:5432/sales

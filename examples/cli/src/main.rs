@@ -19,6 +19,7 @@ mod directory;
 mod exit;
 mod failure;
 mod log;
+mod older;
 mod output;
 mod portal;
 mod stores;
@@ -67,9 +68,15 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, output: Output) -> Result {
+    #[cfg(feature = "aws")]
+    let cli = on_aws(cli);
     match cli.command {
         Command::Completions { shell } => Ok(commands::completions::completions(shell)),
         // Has servers to stop, and listens to signals itself.
+        #[cfg(feature = "demo")]
+        Command::Demo(_) if cli.global.is_aws() => {
+            Err(Failure::looking("the demo was not started", commands::no_aws("demo")))
+        }
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::demo(args, output).await,
         command => tokio::select! {
@@ -80,6 +87,13 @@ async fn run(cli: Cli, output: Output) -> Result {
             }
         },
     }
+}
+
+/// What is done to an account is done on AWS, said or not.
+#[cfg(feature = "aws")]
+fn on_aws(mut cli: Cli) -> Cli {
+    cli.global.aws |= matches!(cli.command, Command::Admin { .. });
+    cli
 }
 
 async fn on_the_world(command: Command, world: dzconn_core::Result<World>) -> Result {

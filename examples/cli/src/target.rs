@@ -1,12 +1,13 @@
 //! Who is to read what, out of the command line, the directory and tracking.
 
-use dzconn_core::model::{AssetId, AssetPath, EnvironmentId, Subscription};
+use dzconn_core::model::{AssetId, AssetPath, EnvironmentId, Location, Place, Subscription};
 use dzconn_core::store::Query;
 use dzconn_core::{Changed, Error, ErrorKind, Result, Step, TrackingStore};
 use sha2::{Digest as _, Sha256};
 
 use crate::args::TargetArgs;
-use crate::directory::{AssetEntry, Directory, EnvironmentEntry, Place, TABLE_TYPE, environment_id};
+use crate::directory::{self, AssetEntry, Directory, EnvironmentEntry, TABLE_TYPE, environment_id};
+use crate::older;
 use crate::portal;
 use crate::tracked::assets;
 use crate::world::World;
@@ -50,41 +51,57 @@ pub(crate) async fn to_revoke(
     tracking: &dyn TrackingStore,
     args: &TargetArgs,
     source: Option<&str>,
+    path: Option<&AssetPath>,
 ) -> Result<Target> {
-    let directory = &*world.directory;
     let environment = environment_id(&args.environment)?;
-    let at = source.map(|name| directory.source(name)).transpose()?.map(|entry| entry.connection.clone());
+    let at = match source {
+        Some(name) => Some(world.connection(tracking, name).await?),
+        None => None,
+    };
     let text = args.asset.as_str();
-    let mut found = Vec::new();
+    let (mut found, mut older) = (Vec::new(), Vec::new());
     for row in assets(tracking, &Query::Assets(Some(environment))).await? {
         let row = row?;
-        let fits = row.asset.as_str() == text
-            || row.listing.as_str() == text
-            || row.listing_name == text
-            || row
-                .place
-                .as_ref()
-                .is_some_and(|place| place.location.path.as_str() == text || place.table.joined() == text);
-        let place = row.place.clone();
-        // A row of an older system does not say where: the directory does.
-        if let (true, Some(place)) = (fits, place)
-            && at.as_ref().is_none_or(|at| *at == place.location.connection)
-        {
-            found.push((row, place.location));
+        let fits = row.asset.as_str() == text || row.listing.as_str() == text || row.listing_name == text;
+        match row.place.clone() {
+            None if fits => older.push(row),
+            None => {}
+            Some(Place { location, table }) => {
+                let fits = fits || location.path.as_str() == text || table.joined() == text;
+                let is_there = at.as_ref().is_none_or(|at| *at == location.connection)
+                    && path.is_none_or(|path| *path == location.path);
+                if fits && is_there {
+                    found.push((row, location));
+                }
+            }
         }
     }
-    match found.len() {
-        0 => to_grant(world, args, source),
-        1 => {
+    match (found.len(), older.len()) {
+        (0, 0) => to_grant(world, args, source),
+        (1, 0) => {
             let (row, location) = found.swap_remove(0);
             Ok(Target::Ours(Box::new(row.at(location))))
         }
+        (0, 1) => {
+            let row = older.swap_remove(0);
+            let asset = row.asset.clone();
+            match older::place(tracking, &row, at.as_ref(), path).await {
+                Ok(location) => Ok(Target::Ours(Box::new(row.at(location)))),
+                // The directory may know what tracking does not.
+                Err(error) => match to_grant(world, args, source) {
+                    Ok(Target::Ours(subscription)) if path.is_none() && subscription.asset.id == asset => {
+                        Ok(Target::Ours(subscription))
+                    }
+                    _ => Err(error),
+                },
+            }
+        }
         _ => {
-            let places: Vec<_> = found
-                .iter()
-                .map(|(row, location)| format!("{} at {}", row.asset, directory.name_of(&location.connection)))
-                .collect();
-            Err(invalid(format!("{text:?} may be any of the assets {}", places.join(", ")))
+            let place = |location: &Location| world.directory.name_of(&location.connection);
+            let places = found.iter().map(|(row, location)| format!("{} at {}", row.asset, place(location)));
+            let unplaced = older.iter().map(|row| format!("{} of an older system", row.asset));
+            let all: Vec<_> = places.chain(unplaced).collect();
+            Err(invalid(format!("{text:?} may be any of the assets {}", all.join(", ")))
                 .advise("name the asset by its id, or the source with --source"))
         }
     }
@@ -124,7 +141,7 @@ fn by_path(directory: &Directory, path: &str, source: &str) -> Result<AssetEntry
         asset_type: TABLE_TYPE.to_owned(),
         listing_revision: "1".to_owned(),
         name: path.to_string(),
-        place: Some(Place { source: entry.name.clone(), path }),
+        place: Some(directory::Place { source: entry.name.clone(), path }),
     })
 }
 

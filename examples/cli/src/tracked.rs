@@ -117,10 +117,10 @@ impl Access {
             State::Older => "granted by an older system".to_owned(),
             _ if age < UNDER_WAY => format!("{word} (under way)"),
             State::Delivering => {
-                format!("{word} (run died {}; `dzconn grant` again finishes it)", crate::output::ago(age))
+                format!("{word} (run died {}; the next event or grant finishes it)", crate::output::ago(age))
             }
             _ => format!(
-                "{word} (run died {}; the next grant or revoke for {} on {source} finishes it)",
+                "{word} (run died {}; the next event, grant or revoke for {} on {source} finishes it)",
                 crate::output::ago(age),
                 self.environment
             ),
@@ -286,7 +286,7 @@ fn of_row(row: AssetRecord, state: State) -> Access {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use dzconn_core::memory::MemoryTracking;
@@ -297,7 +297,7 @@ mod tests {
 
     const NOW: i64 = 2_000_000_000;
 
-    fn row(asset: &str) -> AssetRecord {
+    pub(crate) fn row(asset: &str) -> AssetRecord {
         let key = key();
         let owner = Owner::new("local".parse().unwrap(), "local".parse().unwrap());
         AssetRecord {
@@ -347,7 +347,7 @@ mod tests {
         (path.parse().unwrap(), OpenEntry { state, assets })
     }
 
-    fn record(last_updated: i64) -> SourceRecord {
+    pub(crate) fn record(last_updated: i64) -> SourceRecord {
         SourceRecord {
             key: key(),
             domain: "local".parse().unwrap(),
@@ -391,7 +391,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_half_done_is_told_from_what_is_under_way() {
-        let next = "the next grant or revoke for env-risk on sales finishes it";
+        let next = "the next event, grant or revoke for env-risk on sales finishes it";
         assert_eq!(
             states(NOW - 10_800).await,
             [
@@ -400,7 +400,7 @@ mod tests {
                 format!("c revoking (run died 3 h ago; {next})"),
                 format!("d revoked (run died 8 min ago; {next})"),
                 "e retained".to_owned(),
-                "f delivering (run died 25 h ago; `dzconn grant` again finishes it)".to_owned(),
+                "f delivering (run died 25 h ago; the next event or grant finishes it)".to_owned(),
                 "old granted".to_owned(),
             ]
         );

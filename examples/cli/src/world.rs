@@ -8,6 +8,7 @@ use std::time::Duration;
 use dzconn_core::fulfilment::Settings;
 use dzconn_core::memory::{MemoryTracking, MemoryVault};
 use dzconn_core::model::ConnectionId;
+use dzconn_core::portal::{Portal as _, Question, Wanted};
 use dzconn_core::store::Query;
 use dzconn_core::{
     Changed, CredentialStore, Deadline, Engines, Error, ErrorKind, Fulfilment, Result, Step, TrackingStore,
@@ -37,8 +38,11 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Reads the directory file, if there is one.
+    /// Reads the directory file, if there is one. On AWS none is looked for: what it says has no meaning there.
     pub(crate) fn open(global: Global, output: Output) -> Result<Self> {
+        if global.is_aws() {
+            return Ok(Self { directory: Arc::new(Directory::empty()?), output, global });
+        }
         let file = global.directory.clone().or_else(|| {
             let default = PathBuf::from(DEFAULT);
             default.exists().then_some(default)
@@ -52,6 +56,13 @@ impl World {
 
     /// Adds the source that the command line describes, if it does.
     pub(crate) fn with_source(mut self, args: &ConnectArgs) -> Result<(Self, Option<String>)> {
+        if self.is_aws() && args.url.is_some() {
+            let what = "--url describes a source to a command without AWS; on AWS the source's Glue connection does";
+            return Err(Error::new(ErrorKind::InvalidInput, what)
+                .at(Step::Input)
+                .advise("leave --url, --admin and what goes with them out, and name the connection with --source")
+                .changed(Changed::Nothing));
+        }
         let Some(entry) = source_of(args, &self.directory)? else { return Ok((self, None)) };
         let name = entry.name.clone();
         let mut directory = match &self.directory.file {
@@ -101,16 +112,8 @@ impl World {
         backend::aws(&self.global).await
     }
 
-    #[cfg(feature = "aws")]
     pub(crate) fn is_aws(&self) -> bool {
-        let Global { aws, profile, config, .. } = &self.global;
-        *aws || profile.is_some() || config.is_some()
-    }
-
-    #[cfg(not(feature = "aws"))]
-    #[allow(clippy::unused_self, reason = "what it is in a build with AWS")]
-    pub(crate) fn is_aws(&self) -> bool {
-        false
+        self.global.is_aws()
     }
 
     pub(crate) fn fulfilment(&self, store: &Backend) -> Result<Fulfilment> {
@@ -132,22 +135,33 @@ impl World {
         self.fulfilment_with(vault, MemoryTracking::new(), self.settings())
     }
 
-    /// The connection that goes by this name: the directory's, or on AWS its ARN or the name at the end of it.
-    pub(crate) async fn connection(&self, store: &Backend, name: &str) -> Result<ConnectionId> {
+    /// What the portal wants now; what it is told if there is none.
+    pub(crate) async fn wanted(&self, store: Option<&Backend>, question: &Question) -> Result<Wanted> {
+        #[cfg(feature = "aws")]
+        if let Some(Backend::Aws(aws)) = store {
+            return aws.portal().wanted(question).await;
+        }
+        let _ = store;
+        match (&self.directory.file, &self.directory.subscriptions) {
+            (Some(file), Some(_)) => DirectoryPortal::new(file.clone()).wanted(question).await,
+            _ => Ok(question.told),
+        }
+    }
+
+    /// The connection that goes by this name: the directory's, or on AWS its ARN or its name, which ends the ARN.
+    pub(crate) async fn connection(&self, tracking: &dyn TrackingStore, name: &str) -> Result<ConnectionId> {
         if !self.is_aws() {
             return Ok(self.directory.source(name)?.connection.clone());
         }
         if name.starts_with("arn:") {
             return name.parse();
         }
-        let records = tracked::sources(&*store.tracking(), &Query::Sources(None)).await?;
-        let ending = format!("/{name}");
-        let found: BTreeSet<_> = records
-            .into_iter()
-            .filter_map(Result::ok)
-            .map(|record| record.key.connection)
-            .filter(|connection| connection.as_str().ends_with(&ending))
-            .collect();
+        let records = tracked::sources(tracking, &Query::Sources(None)).await?;
+        let is_named = |connection: &ConnectionId| {
+            connection.as_str().split_once(":connection/").is_some_and(|(_, whole)| whole == name)
+        };
+        let found: BTreeSet<_> =
+            records.into_iter().filter_map(Result::ok).map(|record| record.key.connection).filter(is_named).collect();
         let wrong = |what: String| Error::new(ErrorKind::InvalidInput, what).at(Step::Input).changed(Changed::Nothing);
         match (found.first(), found.len()) {
             (Some(connection), 1) => Ok(connection.clone()),

@@ -49,6 +49,9 @@ async fn life(fixture: &dyn Fixture, moto: &str) {
     let (created, revoked) = (created.to_str().unwrap(), revoked.to_str().unwrap());
     let environment = world.environment.as_str();
 
+    // Not looked at on AWS, wrong as it is.
+    bench.directory("this is no directory file");
+
     // The tables are there, by another name than these.
     let config = bench.file("dzconn-aws.toml", "[tables]\nstate = \"another_state\"\n");
     let made = bench.run(&["--config", config.to_str().unwrap(), "admin", "create-tables"]).ended(0);
@@ -71,7 +74,8 @@ async fn life(fixture: &dyn Fixture, moto: &str) {
     assert_eq!(access["asset"]["path"], table.joined().as_str(), "{listed}");
     assert_eq!(access["connection"], connection.as_str());
     let name = connection.as_str().rsplit('/').next().unwrap();
-    assert_eq!(bench.run(&["--aws", "list", "--source", name, "--json"]).ended(0).json(), listed);
+    let of_source = bench.run(&["--aws", "list", "--source", name, "--json"]).ended(0).json();
+    assert_eq!(of_source["access"][0]["secret"], access["secret"], "{of_source}");
     let shown = bench.run(&["--aws", "show", environment, "--live", "--json"]).ended(0).json();
     assert_eq!((&shown["live"]["user_exists"], &shown["phase"]), (&true.into(), &"active".into()), "{shown}");
     let secret = bench.run(&["--aws", "credentials", environment, "--json"]).ended(0).json();
@@ -81,11 +85,16 @@ async fn life(fixture: &dyn Fixture, moto: &str) {
     // What is approved stays, also when somebody asks for a revoke by hand.
     let asset = listing.replace("lst", "ast");
     bench.run(&["--aws", "revoke", "--asset", &asset, "--environment", environment]).ended(4);
+    let plan = bench.run(&["--aws", "plan", "event", revoked]).ended(0);
+    assert!(plan.stdout.contains("the portal wants grant by now"), "{}", plan.stdout);
     let grant = bench.run(&["--aws", "grant", "--asset", &asset, "--environment", environment]).ended(2);
     assert!(grant.stderr.contains("dzconn fulfil"), "{}", grant.stderr);
     world.end_subscription(&listing, false);
-    let plan = bench.run(&["--aws", "plan", "revoke", "--asset", &asset, "--environment", environment]).ended(0);
-    assert!(plan.stdout.contains("DROP"), "{}", plan.stdout);
+    let target = ["--asset", &asset, "--environment", environment, "--source", name];
+    let plan = bench.run(&[&["--aws", "plan", "revoke"], &target[..]].concat()).ended(0);
+    assert!(plan.stdout.contains("DROP") && !plan.stdout.contains("by now"), "{}", plan.stdout);
+    let late = bench.run(&["--aws", "plan", "event", created, "--json"]).ended(0).json();
+    assert_eq!((&late["plans"][0]["plan"], &late["plans"][0]["wanted"]), (&"grant".into(), &"revoke".into()), "{late}");
     bench.run(&["--aws", "fulfil", revoked]).ended(0);
     assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
     let nobody = bench.run(&["--aws", "list"]).ended(0);

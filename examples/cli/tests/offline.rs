@@ -54,7 +54,7 @@ fn help_documents_commands_and_exit_codes() {
     let bench = Bench::new();
     let top = bench.run(&["--help"]);
     assert_eq!(top.code, 0);
-    let commands = ["grant", "revoke", "plan", "list", "show", "credentials", "events", "check", "demo", "completions"];
+    let commands = ["grant", "revoke", "plan", "list", "show", "credentials", "fulfil", "check", "demo", "completions"];
     for command in commands {
         assert!(top.stdout.contains(&format!("\n  {command}")), "{command} is not in\n{}", top.stdout);
         let help = bench.run(&[command, "--help"]);
@@ -386,4 +386,62 @@ fn a_source_that_is_silent_is_given_up_in_time_or_when_interrupted() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     drop(connected);
     bench.no_secret(&["hunter2"]);
+}
+
+#[test]
+fn only_the_command_line_turns_to_aws() {
+    let bench = Bench::new();
+    bench.directory(RIGHT);
+    let wrong = bench.file("wrong.toml", "[tables]\nstatte = 1\n");
+    let bench = bench.env("DZCONN_CONFIG", wrong.to_str().unwrap()).env("SALES_PASSWORD", "hunter2");
+    let local = bench.run(&["list"]).ended(2);
+    assert!(local.stderr.contains("there is no store"), "{}", local.stderr);
+    bench.run(&["check", "--offline"]).ended(0);
+    let aws = bench.run(&["--aws", "list"]).ended(2);
+    assert!(aws.stderr.contains("tables.statte"), "{}", aws.stderr);
+    let named = bench.run(&["--config", "missing.toml", "list"]).ended(2);
+    assert!(named.stderr.contains("missing.toml cannot be read"), "{}", named.stderr);
+    let bench = bench.env("DZCONN_CONFIG", "").env("DZCONN_AWS_TABLES_STATTE", "x");
+    let variable = bench.run(&["--aws", "list"]).ended(2);
+    assert!(variable.stderr.contains("DZCONN_AWS_TABLES_STATTE"), "{}", variable.stderr);
+}
+
+#[test]
+fn what_has_no_meaning_on_aws_is_refused() {
+    let bench = Bench::new();
+    bench.directory("this is no directory file");
+    for args in [&["--aws", "check"][..], &["--profile", "nobody", "demo"]] {
+        let run = bench.run(args).ended(2);
+        assert!(run.stderr.contains("works with a directory file"), "{args:?}: {}", run.stderr);
+    }
+    let target = ["--asset", "a", "--environment", "e", "--admin", "u", "--password-env", "X"];
+    for deed in [&["revoke"][..], &["plan", "revoke"], &["grant"]] {
+        let args = [&["--aws"], deed, &target[..], &["--url", "jdbc:postgresql://db/x"]].concat();
+        let run = bench.run(&args).ended(2);
+        assert!(run.stderr.contains("--source") && run.stderr.contains("Glue"), "{args:?}: {}", run.stderr);
+    }
+    let path = bench.run(&["revoke", "--asset", "a", "--environment", "e", "--path", "a.b.c"]).ended(2);
+    assert!(path.stderr.contains("--source"), "{}", path.stderr);
+}
+
+#[test]
+fn an_event_without_a_plan_keeps_no_other_from_its_own() {
+    let bench = Bench::new();
+    bench.directory(&format!("subscription = []\n{RIGHT}"));
+    let bench = bench.env("SALES_PASSWORD", "hunter2");
+    let fails = bench.event("created.json", "Subscription Created", "");
+    let skipped = bench.event_for("files.json", "Subscription Created", "", "risk", "lst-files");
+    let run = bench.run(&["plan", "event", "--json", &fails, &skipped]).ended(3);
+    let plans = run.json()["plans"].clone();
+    let outcomes: Vec<_> = plans.as_array().unwrap().iter().map(|part| part["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["failed", "skipped"]);
+    assert_eq!(plans[0]["environment"], "env-risk");
+    assert_eq!(plans[0]["error"]["changed"], "nothing");
+    let text = bench.run(&["plan", "event", &fails, &skipped]).ended(3);
+    assert!(text.stdout.contains("grant sales.hr.offices for env-risk: failed"), "{}", text.stdout);
+    assert!(text.stdout.contains("skipped"), "{}", text.stdout);
+    for field in FORM {
+        assert!(text.stderr.contains(&format!("\n  {field}")), "{field} is not in\n{}", text.stderr);
+    }
+    bench.run(&["plan", "event", &skipped]).ended(0);
 }

@@ -17,16 +17,16 @@ const LOOK_UP: &[&str] = &[
 ];
 
 const PRODUCER: &[&str] = &[
-    "producer glue GetConnection",                          // where the source is, as it is now
-    "producer secretsmanager GetSecretValue",               // the admin's password, as it is now
-    "governance datazone GET /v2/domains/{}/subscriptions", // what is wanted, under the lock
-    "governance dynamodb BatchGetItem",                     // the source record and the table's entry
-    "governance dynamodb TransactWriteItems",               // the intent, with the names of user and secret
-    "producer secretsmanager GetSecretValue",               // is there a password already
-    "producer secretsmanager CreateSecret",                 // before it is set
-    "producer secretsmanager GetResourcePolicy",            // who reads it
-    "producer secretsmanager PutResourcePolicy",            // the consumer's role
-    "governance dynamodb TransactWriteItems",               // it is granted
+    "producer glue GetConnection",            // where the source is, as it is now
+    "producer secretsmanager GetSecretValue", // the admin's password, as it is now
+    "governance datazone GET /v2/domains/{}/subscriptions/{}", // what is wanted, under the lock
+    "governance dynamodb TransactGetItems",   // the source record and the table's entry
+    "governance dynamodb TransactWriteItems", // the intent, with the names of user and secret
+    "producer secretsmanager GetSecretValue", // is there a password already
+    "producer secretsmanager CreateSecret",   // before it is set
+    "producer secretsmanager GetResourcePolicy", // who reads it
+    "producer secretsmanager PutResourcePolicy", // the consumer's role
+    "governance dynamodb TransactWriteItems", // it is granted
 ];
 
 const CONSUMER: &[&str] = &[
@@ -35,7 +35,7 @@ const CONSUMER: &[&str] = &[
     "consumer secretsmanager GetSecretValue", // what is to be copied, from the producer's account
     "consumer secretsmanager CreateSecret",   // the copy
     "consumer secretsmanager GetSecretValue", // is its source still the same
-    "governance dynamodb BatchGetItem",       // is it still granted; what do the rows say; is anything to be cleaned up
+    "governance dynamodb TransactGetItems",   // is it still granted; what do the rows say; is anything to be cleaned up
     "governance dynamodb TransactWriteItems", // mapping and asset row, if it is still granted
 ];
 
@@ -44,7 +44,7 @@ const REPORT: &[&str] = &["governance datazone GET /v2/domains/{}/subscription-g
 
 /// What a warm repetition leaves out: what is known, and what is there already.
 fn is_first_time(call: &str) -> bool {
-    ["AssumeRole", "environments/{}", "environment-blueprints", "Transact", "Create", "Policy"]
+    ["AssumeRole", "environments/{}", "environment-blueprints", "TransactWrite", "Create", "Policy"]
         .iter()
         .any(|part| call.contains(part))
 }

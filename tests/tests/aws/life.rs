@@ -54,7 +54,12 @@ fn status(world: &AwsWorld) -> Option<(String, Option<String>)> {
 
 pub(crate) async fn a_subscription_lives_and_goes_without_a_trace(fixture: &dyn Fixture, moto: &str) {
     let [employees, salaries] = tables(fixture, ["employees", "salaries"]).await;
-    let world = AwsWorld::with(moto, |config| config.portal.targets = vec!["dzconn".into()]).await.unwrap();
+    let world = AwsWorld::with(moto, |config| {
+        config.portal.targets = vec!["dzconn".into()];
+        config.secrets.tags.insert("team".into(), "data".into());
+    })
+    .await
+    .unwrap();
     let target = target(&world);
     world.domain(|domain| domain.targets.push(target));
     let source = fixture.source();
@@ -93,7 +98,7 @@ async fn what_others_read(world: &AwsWorld, connection: &str, path: &str, listin
     assert!(producer.name.starts_with(&format!("dz-conn-p-{begin}")), "{}", producer.name);
     assert!(copy.name.starts_with(&format!("dz-conn-c-{begin}")), "{}", copy.name);
     let tags = |key: &str| copy.tags.get(key).map(String::as_str);
-    assert_eq!(tags("AmazonDataZoneDomain"), Some(DOMAIN));
+    assert_eq!((tags("AmazonDataZoneDomain"), tags("team")), (Some(DOMAIN), Some("data")));
     assert_eq!(tags("AmazonDataZoneProject"), Some("consumers"));
     assert_eq!(tags("AmazonDataZoneEnvironment"), Some(world.environment.as_str()));
     assert!(producer.tags.keys().all(|key| !key.starts_with("AmazonDataZone")), "{:?}", producer.tags);
@@ -191,22 +196,40 @@ pub(crate) async fn one_event_twice_or_twice_at_once_is_one_grant(fixture: &dyn 
 }
 
 pub(crate) async fn events_in_any_order_end_as_the_portal_says(fixture: &dyn Fixture, moto: &str) {
-    let [employees] = tables(fixture, ["employees"]).await;
+    let [employees, offices] = tables(fixture, ["employees", "offices"]).await;
     let world = AwsWorld::new(moto).await.unwrap();
     let connection = world.connect("hr", &fixture.source()).await.unwrap();
-    let listing = world.publish(&connection, &employees).await.unwrap();
-    world.subscribe(&listing);
-    for (n, kinds) in [["Created", "Revoked", "Created"], ["Revoked", "Created", "Revoked"]].iter().enumerate() {
-        for kind in kinds {
-            world.outcome(kind, &listing).await.unwrap();
+    let orders = [(&employees, ["Created", "Revoked", "Created"]), (&offices, ["Revoked", "Created", "Revoked"])];
+    let mut listings = Vec::new();
+    for (table, kinds) in orders {
+        let listing = world.publish(&connection, table).await.unwrap();
+        world.subscribe(&listing);
+        let mut first = None;
+        for (n, kind) in kinds.iter().enumerate() {
+            let outcome = world.outcome(kind, &listing).await.unwrap();
+            let context = format!("{kinds:?}, event {n}: {outcome:?}");
+            match (&first, outcome) {
+                (None, Outcome::Granted(granted)) => first = Some(granted.credentials),
+                (Some(_), Outcome::Granted(granted)) => assert!(!granted.changed, "{context}"),
+                (_, outcome) => assert!(matches!(outcome, Outcome::Superseded), "{context}"),
+            }
+            // Before a grant that would mend it.
+            if let Some(first) = &first {
+                assert_eq!(reads(fixture, first, table).await, Some(true), "{context}");
+            }
         }
-        let granted = granted(world.outcome("Created", &listing).await.unwrap());
-        assert_eq!(reads(fixture, &granted.credentials, &employees).await, Some(true), "order {n}");
+        let first = first.unwrap();
+        let again = granted(world.outcome("Created", &listing).await.unwrap());
+        assert!(!again.changed && again.credentials == first, "{kinds:?}");
+        listings.push((listing, table, first));
     }
-    world.end_subscription(&listing, false);
-    for kind in ["Created", "Revoked", "Created", "Created"] {
-        let outcome = world.outcome(kind, &listing).await.unwrap();
-        assert!(!matches!(outcome, Outcome::Granted(_)), "{kind}: {outcome:?}");
+    for (listing, table, first) in listings {
+        world.end_subscription(&listing, false);
+        for kind in ["Created", "Revoked", "Created", "Created"] {
+            let outcome = world.outcome(kind, &listing).await.unwrap();
+            assert!(!matches!(outcome, Outcome::Granted(_)), "{kind}: {outcome:?}");
+            assert_ne!(reads(fixture, &first, table).await, Some(true), "{kind}");
+        }
     }
     assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
 }
@@ -246,7 +269,7 @@ pub(crate) async fn a_subscription_with_filters_is_refused_and_takes_an_older_gr
 
 pub(crate) async fn what_is_not_ours_is_left_alone(fixture: &dyn Fixture, moto: &str) {
     let world = AwsWorld::new(moto).await.unwrap();
-    world.connect("hr", &fixture.source()).await.unwrap();
+    let connection = world.connect("hr", &fixture.source()).await.unwrap();
     world.publish_as("lst-s3", "ast-s3", None, "s3://bucket/prefix").await.unwrap();
     world.domain(|domain| {
         let forms = serde_json::json!({});
@@ -266,7 +289,10 @@ pub(crate) async fn what_is_not_ours_is_left_alone(fixture: &dyn Fixture, moto: 
             assert!(skipped && !handled.is_empty(), "{kind} {listing}: {handled:?}");
         }
     }
-    // An environment of a blueprint that does not apply.
+    // A table that could be granted, to an environment of a blueprint that does not apply.
+    let [employees] = tables(fixture, ["employees"]).await;
+    let listing = world.publish(&connection, &employees).await.unwrap();
+    world.subscribe(&listing);
     let mut other = world.environment_of("env-warehouse");
     other.blueprint = Some("warehouse".into());
     world.domain(|domain| {
@@ -275,8 +301,14 @@ pub(crate) async fn what_is_not_ours_is_left_alone(fixture: &dyn Fixture, moto: 
             .push(dzconn_datazone_stub::Blueprint { id: "warehouse".into(), name: "DefaultDataWarehouse".into() });
         domain.environments = vec![other];
     });
-    let handled = world.handle("Created", "lst-s3").await.unwrap();
-    assert!(handled.iter().all(|part| matches!(part, Handled::Skipped { .. })), "{handled:?}");
+    let handled = world.handle("Created", &listing).await.unwrap();
+    let [Handled::Skipped { reason }] = handled.as_slice() else { panic!("{handled:?}") };
+    assert!(reason.contains("blueprint"), "{reason}");
     assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
     assert!(world.domain(|domain| domain.grants.is_empty()));
+    // It was for the blueprint alone.
+    let ours = world.environment_of(&world.environment);
+    world.domain(|domain| domain.environments.push(ours));
+    let granted = granted(world.outcome("Created", &listing).await.unwrap());
+    assert_eq!(reads(fixture, &granted.credentials, &employees).await, Some(true));
 }

@@ -47,6 +47,7 @@ tests! {
         a_source_that_was_crawled_anew_is_revoked_where_it_was,
         what_the_portal_and_the_catalogue_have_forgotten_is_revoked,
         everything_in_one_account_assumes_nothing,
+        a_host_at_home_in_the_consumers_account_reads_there_as_it_is,
     }
     older {
         what_an_older_system_left_is_revoked,

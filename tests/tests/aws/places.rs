@@ -113,3 +113,23 @@ pub(crate) async fn everything_in_one_account_assumes_nothing(fixture: &dyn Fixt
     assert!(revoked(world.outcome("Revoked", &listing).await.unwrap()).dropped);
     assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
 }
+
+pub(crate) async fn a_host_at_home_in_the_consumers_account_reads_there_as_it_is(fixture: &dyn Fixture, moto: &str) {
+    let [employees] = tables(fixture, ["employees"]).await;
+    let mut world = AwsWorld::new(moto).await.unwrap();
+    world.consumer = world.governance.clone();
+    let environment = world.environment_of(&world.environment);
+    world.domain(|domain| domain.environments = vec![environment]);
+    world.admit_consumer();
+    let connection = world.connect("hr", &fixture.source()).await.unwrap();
+    let listing = world.publish(&connection, &employees).await.unwrap();
+    world.subscribe(&listing);
+    let first = granted(world.outcome("Created", &listing).await.unwrap());
+    assert_eq!(reads(fixture, &first.credentials, &employees).await, Some(true));
+    let secrets = world.aws.secrets(world.producer.account.as_str(), world.producer.region.as_str()).all();
+    let shared = secrets.iter().find(|secret| secret.name.starts_with("dz-conn-p-")).unwrap();
+    assert!(shared.policy.as_ref().unwrap().contains("role/dzconn_test"), "{shared:?}");
+    world.end_subscription(&listing, false);
+    assert!(revoked(world.outcome("Revoked", &listing).await.unwrap()).dropped);
+    assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
+}

@@ -8,7 +8,7 @@ use dzconn_test_aws::{Effect, Fault, Key};
 use dzconn_tests::aws::AwsWorld;
 use dzconn_tests::engine::Fixture;
 
-use super::{granted, reads, tables};
+use super::{granted, reads, revoked, tables};
 
 pub(crate) async fn sessions_that_expire_are_renewed(fixture: &dyn Fixture, moto: &str) {
     let [employees, offices] = tables(fixture, ["employees", "offices"]).await;
@@ -27,26 +27,31 @@ pub(crate) async fn sessions_that_expire_are_renewed(fixture: &dyn Fixture, moto
 
 pub(crate) async fn what_fails_in_passing_is_tried_again(fixture: &dyn Fixture, moto: &str) {
     let [employees] = tables(fixture, ["employees"]).await;
-    let world = AwsWorld::new(moto).await.unwrap();
+    let mut world = AwsWorld::new(moto).await.unwrap();
     let connection = world.connect("hr", &fixture.source()).await.unwrap();
     let listing = world.publish(&connection, &employees).await.unwrap();
     let effects = [Effect::Throttled, Effect::Failed, Effect::Unavailable, Effect::CutBefore, Effect::CutAfter];
     for (n, effect) in effects.into_iter().enumerate() {
         world.domain(|domain| domain.subscriptions.clear());
         world.subscribe(&listing);
-        // Every service in turn fails in this way, some calls later than the last.
-        for service in ["secretsmanager", "dynamodb", "glue", "sts"] {
-            world.aws.fail(Fault::new(effect).service(service).skip(n % 3));
+        // Every service fails in this way, in each round one call later, as far as there are as many. A process that knows
+        // nothing yet has to assume its roles, too.
+        world.fulfilment = world.reconnected().await.unwrap();
+        for (service, skip) in [("secretsmanager", n), ("dynamodb", n), ("glue", n % 2), ("sts", n % 2)] {
+            world.aws.fail(Fault::new(effect).service(service).skip(skip));
         }
         let granted = granted(world.outcome("Created", &listing).await.unwrap());
+        assert_eq!(world.aws.faults_left(), 0, "grant {n}, {effect:?}");
         assert_eq!(reads(fixture, &granted.credentials, &employees).await, Some(true), "{effect:?}");
-        world.aws.no_faults();
-        for service in ["secretsmanager", "dynamodb"] {
-            world.aws.fail(Fault::new(effect).service(service).skip(n));
+        world.fulfilment = world.reconnected().await.unwrap();
+        for (service, skip) in [("secretsmanager", n % 3), ("dynamodb", n), ("glue", n % 2), ("sts", n % 2)] {
+            world.aws.fail(Fault::new(effect).service(service).skip(skip));
         }
         world.end_subscription(&listing, false);
-        world.outcome("Revoked", &listing).await.unwrap();
-        world.aws.no_faults();
+        let gone = revoked(world.outcome("Revoked", &listing).await.unwrap());
+        assert_eq!(world.aws.faults_left(), 0, "revoke {n}, {effect:?}");
+        assert!(gone.dropped, "{effect:?}");
+        assert_eq!(reads(fixture, &granted.credentials, &employees).await, None, "{effect:?}");
         assert_eq!(world.left().await.unwrap(), Vec::<String>::new(), "{effect:?}");
     }
 }

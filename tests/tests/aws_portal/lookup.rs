@@ -56,6 +56,24 @@ async fn an_event_becomes_a_subscription_with_all_that_is_known() {
 }
 
 #[tokio::test]
+async fn publishers_may_be_checked() {
+    let world = World::with(|config| config.portal.check_publishers = true).await;
+    let refused = failed(look(&world, None).await);
+    assert_eq!(refused.kind(), ErrorKind::Refused, "{refused}");
+    assert!(refused.to_string().contains("prod"), "{refused}");
+    // What was granted is taken back all the same.
+    assert_eq!(ours(look(&world, REVOKE).await), [subscription()]);
+    // Elsewhere does not count.
+    world.domain(|domain| {
+        domain.environments.push(Environment { project: "prod".into(), ..environment("env-p", "bp-house") });
+    });
+    assert_eq!(failed(look(&world, None).await).kind(), ErrorKind::Refused);
+    let account = Some(crate::world::PRODUCER.to_owned());
+    world.domain(|domain| domain.environments[1].account = account);
+    assert_eq!(ours(look(&world, None).await), [subscription()]);
+}
+
+#[tokio::test]
 async fn a_warm_event_costs_two_calls_and_one_to_glue() {
     let world = World::new().await;
     look(&world, None).await;
@@ -230,8 +248,13 @@ async fn an_environment_without_an_account_is_waited_for_by_who_delivers() {
     let bare =
         Environment { account: None, region: None, status: "CREATING".into(), ..environment("env-1", "bp-lake") };
     world.domain(|domain| domain.environments = vec![bare]);
-    let error = world.portal.subscriptions(&event(None)).await.unwrap_err();
+    let error = failed(look(&world, None).await);
     assert!(error.is_retryable() && error.to_string().contains("env-1"), "{error}");
+    // The others need not wait.
+    world.domain(|domain| domain.environments.push(environment("env-2", "bp-lake")));
+    let both = look(&world, None).await;
+    assert!(both.iter().any(|one| matches!(one, Lookup::Ours(is) if is.consumer.environment.as_str() == "env-2")));
+    world.domain(|domain| domain.environments.truncate(1));
     assert!(skipped(look(&world, REVOKE).await).contains("env-1"));
     world.domain(|domain| domain.environments = vec![environment("env-1", "bp-lake")]);
     assert_eq!(ours(look(&world, None).await), [subscription()]);

@@ -23,7 +23,10 @@ async fn an_approved_subscription_is_a_grant_whatever_the_event_said() {
     let world = World::new().await;
     for told in [Wanted::Grant, Wanted::Retain, Wanted::Revoke] {
         assert_eq!(answer(&world, told).await, Wanted::Grant);
-        assert_eq!(world.calls(), [(Operation::ListSubscriptions, 1)]);
+        assert_eq!(world.calls(), [(Operation::GetSubscription, 1), (Operation::ListSubscriptions, 1)]);
+        let own = dzconn_core::portal::Question { subscription: Some("sub-1".parse().unwrap()), ..question(told) };
+        assert_eq!(world.portal.wanted(&own).await.unwrap(), Wanted::Grant);
+        assert_eq!(world.calls(), [(Operation::GetSubscription, 1)], "the event's own decides alone");
     }
 }
 
@@ -37,7 +40,7 @@ async fn pages_are_read_until_one_decides() {
     });
     // Two to a page: the third page has the one that counts, and the two after it are not asked for.
     assert_eq!(answer(&world, Wanted::Grant).await, Wanted::Grant);
-    assert_eq!(world.calls(), [(Operation::ListSubscriptions, 3)]);
+    assert_eq!(world.calls(), [(Operation::GetSubscription, 1), (Operation::ListSubscriptions, 3)]);
 }
 
 #[tokio::test]
@@ -73,6 +76,13 @@ async fn a_list_that_is_behind_does_not_decide_over_the_events_own_subscription(
     assert_eq!(asked(Wanted::Grant, "unknown").await.unwrap(), Wanted::Revoke);
     world.domain(|domain| domain.subscriptions[0].filters = Some(vec!["rows-1".to_owned()]));
     assert_eq!(asked(Wanted::Grant, "new").await.unwrap_err().kind(), ErrorKind::Refused);
+    // That of old has filters, and the new one has none.
+    world.domain(|domain| {
+        domain.subscriptions[0].filters = None;
+        domain.subscriptions.push(limited("of old"));
+    });
+    assert_eq!(asked(Wanted::Grant, "new").await.unwrap(), Wanted::Grant);
+    world.domain(|domain| domain.subscriptions.truncate(1));
     // Somebody else's says nothing.
     world.domain(|domain| domain.subscriptions[0].principal = Principal::Project("prod".to_owned()));
     assert_eq!(asked(Wanted::Grant, "new").await.unwrap(), Wanted::Revoke);
@@ -81,7 +91,9 @@ async fn a_list_that_is_behind_does_not_decide_over_the_events_own_subscription(
         let listed = Some("APPROVED".to_owned());
         domain.subscriptions = vec![Subscription { listed, ..ended("old", "REVOKED", Some(false), 1) }];
     });
-    assert_eq!(answer(&world, Wanted::Revoke).await, Wanted::Grant, "the list alone does not know");
+    assert_eq!(answer(&world, Wanted::Revoke).await, Wanted::Revoke, "what is listed is asked itself");
+    // An event that comes late brings nothing back.
+    assert_eq!(asked(Wanted::Grant, "old").await.unwrap(), Wanted::Revoke);
     assert_eq!(asked(Wanted::Revoke, "old").await.unwrap(), Wanted::Revoke);
     // Another one is approved.
     world.domain(|domain| domain.subscriptions.push(Subscription::approved("other", "cons", "lst-1")));
@@ -173,7 +185,7 @@ async fn what_passes_is_tried_again() {
         let world = World::new().await;
         world.stub.fail(Operation::ListSubscriptions, 1, fault.clone());
         assert_eq!(answer(&world, Wanted::Revoke).await, Wanted::Grant, "{fault:?}");
-        assert_eq!(world.calls(), [(Operation::ListSubscriptions, 2)]);
+        assert_eq!(world.calls(), [(Operation::GetSubscription, 1), (Operation::ListSubscriptions, 2)]);
     }
 }
 

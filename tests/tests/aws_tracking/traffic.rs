@@ -29,9 +29,10 @@ pub(crate) async fn a_read_and_a_commit_are_one_call(moto: &str) {
     assert_eq!(place.store.read(&keys).await.unwrap().iter().flatten().count(), 5);
     place.read(&keys[0]).await.unwrap();
     let calls = place.wire.calls();
-    assert_eq!(operations(&calls), ["BatchGetItem"; 2]);
-    let tables = calls[0].asked["RequestItems"].as_object().unwrap();
-    assert!(tables.len() == 4 && tables.values().all(|table| table["ConsistentRead"] == json!(true)), "{tables:?}");
+    assert_eq!(operations(&calls), ["TransactGetItems", "BatchGetItem"], "several are of one instant");
+    assert_eq!(calls[0].asked["TransactItems"].as_array().unwrap().len(), 5);
+    let tables = calls[1].asked["RequestItems"].as_object().unwrap();
+    assert!(tables.len() == 1 && tables.values().all(|table| table["ConsistentRead"] == json!(true)), "{tables:?}");
 
     let many: Vec<_> = (0..130).map(|n| Record::Wanted(sample.wanted(n, n)).key()).collect();
     place.store.read(&many).await.unwrap();
@@ -82,7 +83,7 @@ pub(crate) async fn ten_thousand_entries_cost_what_one_costs(moto: &str) {
     }
 
     let (last, _) = cost_of_a_grant(&place, &sample, MANY, stored.expect()).await;
-    assert_eq!(operations(&first), ["TransactWriteItems", "BatchGetItem"]);
+    assert_eq!(operations(&first), ["TransactWriteItems", "TransactGetItems"]);
     assert_eq!(operations(&last), operations(&first));
     for (first, last) in first.iter().zip(&last) {
         // Only the condition on the source's version is more than the first grant had.
@@ -115,12 +116,15 @@ pub(crate) async fn keys_that_are_left_out_are_asked_for_again(moto: &str) {
     for record in sample.one_of_each(0) {
         wanted.push(Some(place.put(&record).await));
     }
-    let keys: Vec<Key> = wanted.iter().flatten().map(|stored| stored.record.key()).collect();
+    // More than one transaction holds.
+    wanted.extend(std::iter::repeat_n(None, 100));
+    let absent = (0..100).map(|n| Record::Wanted(sample.wanted(n, n + 500)).key());
+    let keys: Vec<Key> = wanted.iter().flatten().map(|stored| stored.record.key()).chain(absent).collect();
     place.wire.calls();
     place.wire.fail([Fault::LeavesOut, Fault::LeavesOut]);
     assert_eq!(place.store.read(&keys).await.unwrap(), wanted);
     let calls = place.wire.calls();
-    assert_eq!(operations(&calls), ["BatchGetItem"; 3]);
+    assert_eq!(operations(&calls), ["BatchGetItem"; 4], "two, and those that were left out twice");
     for call in calls {
         let tables = call.asked["RequestItems"].as_object().unwrap().clone();
         assert!(tables.values().all(|table| table["ConsistentRead"] == json!(true)), "{tables:?}");

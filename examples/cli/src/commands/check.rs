@@ -6,7 +6,7 @@ use dzconn_core::engine::SourceEngine;
 use dzconn_core::{Error, ErrorKind, Step};
 use serde_json::{Value, json};
 
-use super::within;
+use super::{no_aws, within};
 use crate::args::CheckArgs;
 use crate::directory::{AssetEntry, Place, SourceEntry};
 use crate::exit::Exit;
@@ -24,6 +24,9 @@ struct Checked<'a> {
 
 pub(crate) async fn check(world: World, args: CheckArgs) -> Result {
     let refused = |error| Failure::looking("nothing was checked", error);
+    if world.is_aws() {
+        return Err(refused(no_aws("check")));
+    }
     let directory = &world.directory;
     let Some(file) = &directory.file else {
         let error = Error::new(ErrorKind::InvalidConfig, "there is no directory file").at(Step::Input);

@@ -28,7 +28,7 @@ async fn read(world: &World, args: &CredentialsArgs) -> Result<(SecretName, Stor
         Error::new(ErrorKind::SecretGone, what)
             .at(Step::ConsumerSecret)
             .on_source(world.directory.name_of(&record.key.connection))
-            .advise("grant again: that makes what is missing")
+            .advise("the next event or grant for the environment makes what is missing")
     };
     let Some(generation) = &record.generation else {
         return Err(gone("the environment's access has ended"));

@@ -19,6 +19,9 @@ use crate::failure::{self, Failure};
 use crate::output::{Paint, print_error};
 use crate::world::World;
 
+/// What an event without anybody is skipped for.
+pub(super) const NOBODY: &str = "nobody has, or is to have, access by it";
+
 /// An event, and where it was read.
 pub(super) struct Read {
     pub(super) place: String,
@@ -55,18 +58,23 @@ pub(crate) async fn fulfil(world: World, args: EventsArgs) -> failure::Result {
     fulfilment.close().await;
     store.close().await;
     world.output.show(|| json(&world, &worked), |paint| text(paint, &world, &worked));
+    let parts = worked.iter().flat_map(|worked| &worked.parts);
+    let failures = parts.filter_map(|part| if let Part::Failed(failure) = part { Some(failure) } else { None });
+    Ok(failed(&world, failures))
+}
+
+/// Prints the failures among several parts, and says how the whole has ended.
+pub(super) fn failed<'a>(world: &World, failures: impl Iterator<Item = &'a Failure>) -> Exit {
     let mut exit = Exit::Done;
-    for part in worked.iter().flat_map(|worked| &worked.parts) {
-        if let Part::Failed(failure) = part {
-            if !world.output.json {
-                print_error(&failure.text(world.output.paint_errors));
-            }
-            // Other parts may have been worked on: that the input is wrong would say that nothing was changed.
-            let failed = if failure.exit() == Exit::Input { Exit::Failed } else { failure.exit() };
-            exit = exit.and(failed);
+    for failure in failures {
+        if !world.output.json {
+            print_error(&failure.text(world.output.paint_errors));
         }
+        // Other parts may have been worked on: that the input is wrong would say that nothing was changed.
+        let failed = if failure.exit() == Exit::Input { Exit::Failed } else { failure.exit() };
+        exit = exit.and(failed);
     }
-    Ok(exit)
+    exit
 }
 
 /// Every event, before anything is done for the first: a mistake in the last file changes nothing.
@@ -116,7 +124,7 @@ async fn work(fulfilment: &Fulfilment, read: &Read) -> Vec<Part> {
     let begin = Instant::now();
     match fulfilment.handle(&read.event).await {
         Err(error) => vec![Part::Failed(Failure::new(format!("{} was not worked on", read.place), error))],
-        Ok(handled) if handled.is_empty() => vec![Part::Skipped("nobody has, or is to have, access by it".to_owned())],
+        Ok(handled) if handled.is_empty() => vec![Part::Skipped(NOBODY.to_owned())],
         Ok(handled) => handled
             .into_iter()
             .map(|part| match part {
@@ -153,22 +161,25 @@ fn kind(event: &SubscriptionEvent) -> &'static str {
 }
 
 /// A refusal is not a failure of the work: it is the answer.
-fn failed_word(failure: &Failure) -> &'static str {
+pub(super) fn failed_word(failure: &Failure) -> &'static str {
     if failure.error().kind() == ErrorKind::Refused { "refused" } else { "failed" }
+}
+
+/// What failed, told like an outcome.
+pub(super) fn failed_json(failure: &Failure) -> Value {
+    let subject = failure.error().subject();
+    json!({
+        "outcome": failed_word(failure),
+        "environment": subject.environment,
+        "asset": {"path": subject.asset},
+        "error": failure.json(),
+    })
 }
 
 fn json(world: &World, worked: &[Worked]) -> Value {
     let part = |part: &Part| match part {
         Part::Skipped(reason) => skipped_json(reason),
-        Part::Failed(failure) => {
-            let subject = failure.error().subject();
-            json!({
-                "outcome": failed_word(failure),
-                "environment": subject.environment,
-                "asset": {"path": subject.asset},
-                "error": failure.json(),
-            })
-        }
+        Part::Failed(failure) => failed_json(failure),
         Part::Done { subscription, outcome, time } => {
             Report { directory: &world.directory, subscription, outcome, time: *time }.json()
         }

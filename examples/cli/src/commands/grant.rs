@@ -38,13 +38,13 @@ pub(crate) async fn grant(world: World, args: TargetArgs) -> Result {
 }
 
 pub(crate) async fn revoke(world: World, args: RevokeArgs) -> Result {
-    let RevokeArgs { target: args, retain } = args;
+    let RevokeArgs { target: args, path, retain } = args;
     let deed = if retain { Deed::Retain } else { Deed::Revoke };
     let failed = |error| Failure::looking(deed.failed(&args.asset, &args.environment), error);
     let (world, source) = world.with_source(&args.connect).map_err(failed)?;
     let source = source.or_else(|| args.source.clone());
     let store = world.existing_store().await.map_err(failed)?;
-    let target = target::to_revoke(&world, &*store.tracking(), &args, source.as_deref()).await;
+    let target = target::to_revoke(&world, &*store.tracking(), &args, source.as_deref(), path.as_ref()).await;
     bring_about(&world, target.map_err(failed)?, deed).await
 }
 

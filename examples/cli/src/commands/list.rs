@@ -58,7 +58,7 @@ async fn read(world: &World, args: &ListArgs) -> Result<Listing> {
     let environment = args.environment.as_deref().map(environment_id).transpose()?;
     let store = world.existing_store().await?;
     let connection = match &args.source {
-        Some(name) => Some(world.connection(&store, name).await?),
+        Some(name) => Some(world.connection(&*store.tracking(), name).await?),
         None => None,
     };
     let listing = tracked::listing(&*store.tracking(), connection.as_ref(), environment.as_ref()).await;

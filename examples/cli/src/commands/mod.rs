@@ -31,7 +31,7 @@ async fn source_record(
     let directory = &world.directory;
     let id: EnvironmentId = crate::directory::environment_id(environment)?;
     let connection = match source {
-        Some(name) => Some(world.connection(store, name).await?),
+        Some(name) => Some(world.connection(&*store.tracking(), name).await?),
         None => None,
     };
     let mut found = Vec::new();
@@ -59,6 +59,15 @@ async fn source_record(
                 .advise("`dzconn list` shows who can read what"))
         }
     }
+}
+
+/// What has no meaning on AWS.
+pub(crate) fn no_aws(command: &str) -> Error {
+    let what = format!("`dzconn {command}` works with a directory file, and there is none on AWS");
+    Error::new(ErrorKind::InvalidInput, what)
+        .at(Step::Input)
+        .advise("leave --aws, --profile and --config out; `dzconn --aws plan event` tries a connection on AWS")
+        .changed(Changed::Nothing)
 }
 
 /// What is looked up, within the time that the command line allows.

@@ -2,12 +2,15 @@
 
 use dzconn_core::fulfilment::{Plan, PlannedStep};
 use dzconn_core::model::Subscription;
-use dzconn_core::portal::{Lookup, Wanted};
+use dzconn_core::portal::{Lookup, Question, Wanted};
+use dzconn_core::{Error, Fulfilment, Step};
 use serde_json::json;
 
-use super::events::Read;
+use super::events::{NOBODY, Read, failed_json, failed_word};
 use super::report::skipped_json;
+use super::within;
 use crate::args::{EventsArgs, PlanCommand, RevokeArgs};
+use crate::backend::Backend;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Paint, count};
@@ -15,34 +18,35 @@ use crate::target::{self, Target};
 use crate::world::World;
 
 pub(crate) async fn plan(world: World, what: PlanCommand) -> Result {
-    let (args, wish) = match what {
+    let (args, path, wish) = match what {
         PlanCommand::Event(args) => return event(world, args).await,
-        PlanCommand::Grant(args) => (args, Wanted::Grant),
-        PlanCommand::Revoke(RevokeArgs { target, retain: false }) => (target, Wanted::Revoke),
-        PlanCommand::Revoke(RevokeArgs { target, retain: true }) => (target, Wanted::Retain),
+        PlanCommand::Grant(args) => (args, None, Wanted::Grant),
+        PlanCommand::Revoke(RevokeArgs { target, path, retain: false }) => (target, path, Wanted::Revoke),
+        PlanCommand::Revoke(RevokeArgs { target, path, retain: true }) => (target, path, Wanted::Retain),
     };
     let deed = deed(wish);
     let failed = |error| Failure::looking(format!("no plan to {deed} {} for {}", args.asset, args.environment), error);
     let (world, source) = world.with_source(&args.connect).map_err(failed)?;
     let source = source.or_else(|| args.source.clone());
-    let (target, fulfilment) = if world.has_store() {
+    let (target, fulfilment, store) = if world.has_store() {
         let store = world.existing_store().await.map_err(failed)?;
         let target = match wish {
             Wanted::Grant => target::to_grant(&world, &args, source.as_deref()),
-            _ => target::to_revoke(&world, &*store.tracking(), &args, source.as_deref()).await,
+            _ => target::to_revoke(&world, &*store.tracking(), &args, source.as_deref(), path.as_ref()).await,
         };
-        (target.map_err(failed)?, world.fulfilment(&store).map_err(failed)?)
+        (target.map_err(failed)?, world.fulfilment(&store).map_err(failed)?, Some(store))
     } else {
         // Looking makes no store.
         let target = target::to_grant(&world, &args, source.as_deref()).map_err(failed)?;
-        (target, world.fulfilment_of_nothing().map_err(failed)?)
+        (target, world.fulfilment_of_nothing().map_err(failed)?, None)
     };
+    let planner = Planner { world: &world, fulfilment: &fulfilment, store: store.as_ref() };
     let part = match target {
         Target::Ours(subscription) => {
             let progress = crate::output::progress("looking");
-            let result = fulfilment.plan(&subscription, wish).await;
+            let part = planner.plan(subscription, wish).await;
             drop(progress);
-            Part::Planned(subscription, result.map_err(failed)?)
+            part.map_err(|(_, error)| failed(error))?
         }
         Target::Skipped(reason) => Part::Skipped(reason),
     };
@@ -51,33 +55,24 @@ pub(crate) async fn plan(world: World, what: PlanCommand) -> Result {
     Ok(part.exit())
 }
 
-/// What events would do, one after the other; none sees what an earlier one would have done.
+/// What events would do, one after the other; none sees what an earlier one would have done, and none is kept from its plan
+/// by another that has none.
 async fn event(world: World, args: EventsArgs) -> Result {
-    let failed = |error| Failure::looking("no plan", error);
-    let events = super::events::read_all(&args).map_err(failed)?;
-    world.must_have_portal().map_err(failed)?;
-    let fulfilment = if world.has_store() {
-        let store = world.existing_store().await.map_err(failed)?;
-        world.fulfilment(&store).map_err(failed)?
+    let refused = |error| Failure::looking("no plan", error);
+    let events = super::events::read_all(&args).map_err(refused)?;
+    world.must_have_portal().map_err(refused)?;
+    let (fulfilment, store) = if world.has_store() {
+        let store = world.existing_store().await.map_err(refused)?;
+        (world.fulfilment(&store).map_err(refused)?, Some(store))
     } else {
-        world.fulfilment_of_nothing().map_err(failed)?
+        (world.fulfilment_of_nothing().map_err(refused)?, None)
     };
+    let planner = Planner { world: &world, fulfilment: &fulfilment, store: store.as_ref() };
     let progress = crate::output::progress("looking");
     let mut parts = Vec::new();
-    for Read { place, event } in &events {
-        let failed = |error| Failure::looking(format!("{place}: no plan"), error);
-        let wish = event.wish();
-        for lookup in fulfilment.lookups(event).await.map_err(failed)? {
-            let part = match lookup {
-                Lookup::Ours(subscription) => {
-                    let plan = fulfilment.plan(&subscription, wish).await.map_err(failed)?;
-                    Part::Planned(subscription, plan)
-                }
-                Lookup::Skipped(reason) => Part::Skipped(reason),
-                Lookup::Failed(error) => return Err(failed(error)),
-            };
-            parts.push((deed(wish), part));
-        }
+    for read in &events {
+        let deed = deed(read.event.wish());
+        parts.extend(planner.event(read).await.into_iter().map(|part| (deed, part)));
     }
     fulfilment.close().await;
     drop(progress);
@@ -85,33 +80,118 @@ async fn event(world: World, args: EventsArgs) -> Result {
         || json!({"plans": parts.iter().map(|(deed, part)| part.json(&world, deed)).collect::<Vec<_>>()}),
         |paint| parts.iter().map(|(deed, part)| part.text(paint, deed)).collect(),
     );
-    Ok(parts.iter().map(|(_, part)| part.exit()).max_by_key(|exit| *exit == Exit::Done).unwrap_or(Exit::NothingDone))
+    let failures =
+        parts.iter().filter_map(|(_, part)| if let Part::Failed(failure) = part { Some(failure) } else { None });
+    Ok(super::events::failed(&world, failures))
+}
+
+/// What plans are made with.
+struct Planner<'a> {
+    world: &'a World,
+    fulfilment: &'a Fulfilment,
+    store: Option<&'a Backend>,
+}
+
+impl Planner<'_> {
+    async fn event(&self, Read { place, event }: &Read) -> Vec<Part> {
+        let lookups = match self.fulfilment.lookups(event).await {
+            Ok(lookups) => lookups,
+            Err(error) => return vec![Part::Failed(Failure::looking(format!("{place}: no plan"), error))],
+        };
+        if lookups.is_empty() {
+            return vec![Part::Skipped(NOBODY.to_owned())];
+        }
+        let mut parts = Vec::new();
+        for lookup in lookups {
+            parts.push(match lookup {
+                Lookup::Skipped(reason) => Part::Skipped(reason),
+                Lookup::Failed(error) => Part::Failed(Failure::looking(format!("{place}: no plan in full"), error)),
+                Lookup::Ours(subscription) => {
+                    self.plan(subscription, event.wish()).await.unwrap_or_else(|(subscription, error)| {
+                        let Subscription { consumer, location, .. } = *subscription;
+                        let deed = deed(event.wish());
+                        let what = format!("{place}: no plan to {deed} {} for {}", location.path, consumer.environment);
+                        let error = error.on_asset(&location.path).for_environment(&consumer.environment);
+                        Part::Failed(Failure::looking(what, error))
+                    })
+                }
+            });
+        }
+        parts
+    }
+
+    /// The plan, and what the portal wants: what a run brings about is that, whatever it was started for.
+    async fn plan(
+        &self,
+        subscription: Box<Subscription>,
+        wish: Wanted,
+    ) -> std::result::Result<Part, (Box<Subscription>, Error)> {
+        let planned = async {
+            let plan = self.fulfilment.plan(&subscription, wish).await?;
+            let question = Question {
+                domain: subscription.domain.clone(),
+                project: subscription.consumer.project.clone(),
+                environment: subscription.consumer.environment.clone(),
+                listing: subscription.listing.id.clone(),
+                asset: subscription.asset.id.clone(),
+                subscription: subscription.subscription.clone(),
+                told: wish,
+            };
+            let asking = self.world.wanted(self.store, &question);
+            let wanted = within(self.world.deadline(), "asking the portal", asking).await;
+            Ok((plan, wanted.map_err(|error: Error| error.at(Step::Ask))?))
+        };
+        match planned.await {
+            Ok((plan, wanted)) => Ok(Part::Planned { subscription, plan, wish, wanted }),
+            Err(error) => Err((subscription, error)),
+        }
+    }
 }
 
 /// What would become of one environment.
 enum Part {
-    Planned(Box<Subscription>, Plan),
+    Planned { subscription: Box<Subscription>, plan: Plan, wish: Wanted, wanted: Wanted },
+    Failed(Failure),
     Skipped(String),
 }
 
 impl Part {
     fn exit(&self) -> Exit {
         match self {
-            Self::Planned(..) => Exit::Done,
+            Self::Planned { .. } => Exit::Done,
+            Self::Failed(failure) => failure.exit(),
             Self::Skipped(_) => Exit::NothingDone,
         }
     }
 
     fn json(&self, world: &World, deed: &str) -> serde_json::Value {
         match self {
-            Self::Planned(subscription, plan) => json(world, subscription, deed, plan),
+            Self::Planned { subscription, plan, wanted, .. } => json(world, subscription, deed, plan, *wanted),
+            Self::Failed(failure) => failed_json(failure),
             Self::Skipped(reason) => skipped_json(reason),
         }
     }
 
-    fn text(&self, paint: Paint, deed: &str) -> String {
+    fn text(&self, paint: Paint, asked: &str) -> String {
         match self {
-            Self::Planned(subscription, plan) => text(paint, subscription, deed, plan),
+            Self::Planned { subscription, plan, wish, wanted } => {
+                let mut text = text(paint, subscription, asked, plan);
+                if wanted != wish {
+                    let what = format!("the portal wants {} by now, and that is planned", deed(*wanted));
+                    text.push_str(&format!("  {}  {what}\n", paint.warn("note")));
+                }
+                text
+            }
+            Self::Failed(failure) => {
+                let subject = failure.error().subject();
+                let about = [
+                    Some(asked.to_owned()),
+                    subject.asset.clone(),
+                    subject.environment.clone().map(|of| format!("for {of}")),
+                ];
+                let about = about.into_iter().flatten().collect::<Vec<_>>().join(" ");
+                format!("{about}: {}  {}\n", paint.bad(failed_word(failure)), failure.error().kind())
+            }
             Self::Skipped(reason) => format!("{}  {reason}\n", paint.warn("skipped")),
         }
     }
@@ -133,11 +213,12 @@ fn kind(step: &PlannedStep) -> &'static str {
     }
 }
 
-fn json(world: &World, subscription: &Subscription, deed: &str, plan: &Plan) -> serde_json::Value {
+fn json(world: &World, subscription: &Subscription, asked: &str, plan: &Plan, wanted: Wanted) -> serde_json::Value {
     let Subscription { consumer, asset, listing, location, .. } = subscription;
     let steps = plan.steps.iter().map(|step| json!({"kind": kind(step), "text": step.to_string()}));
     json!({
-        "plan": deed,
+        "plan": asked,
+        "wanted": deed(wanted),
         "environment": consumer.environment,
         "project": consumer.project,
         "asset": {"id": asset.id, "listing": listing.id, "path": location.path},

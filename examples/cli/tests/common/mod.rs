@@ -85,7 +85,7 @@ impl Bench {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dzconn"));
-        for name in ["RUST_LOG", "NO_COLOR", "DZCONN_DIRECTORY", "DZCONN_STORE_KEY"] {
+        for name in ["RUST_LOG", "NO_COLOR", "DZCONN_DIRECTORY", "DZCONN_STORE_KEY", "DZCONN_CONFIG"] {
             command.env_remove(name);
         }
         command

@@ -79,7 +79,7 @@ pub(crate) fn json_has_its_shape(server: &Server) {
     assert_eq!(check["sources"][0]["state"], "ok");
 
     let plan = run(&[&["plan", "grant"], &target[..]].concat());
-    keys(&plan, &["asset", "connection", "environment", "plan", "project", "source", "steps"]);
+    keys(&plan, &["asset", "connection", "environment", "plan", "project", "source", "steps", "wanted"]);
     let kinds: BTreeSet<_> = plan["steps"].as_array().unwrap().iter().map(|step| step["kind"].as_str()).collect();
     assert_eq!(kinds, BTreeSet::from(["record", "secret", "statement"].map(Some)));
 
