@@ -30,6 +30,22 @@ pub struct Question {
     pub told: Wanted,
 }
 
+impl Question {
+    /// Whether this is wanted, where a run was told so.
+    #[must_use]
+    pub fn about(subscription: &Subscription, told: Wanted) -> Self {
+        Self {
+            domain: subscription.domain.clone(),
+            project: subscription.consumer.project.clone(),
+            environment: subscription.consumer.environment.clone(),
+            listing: subscription.listing.id.clone(),
+            asset: subscription.asset.id.clone(),
+            subscription: subscription.subscription.clone(),
+            told,
+        }
+    }
+}
+
 /// What an event is about, for one environment.
 #[derive(Debug)]
 pub enum Lookup {

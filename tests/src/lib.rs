@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod aws;
+pub mod ear;
 pub mod engine;
 pub mod world;
 

@@ -6,7 +6,6 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
 
 use dzconn_core::Secret;
 use dzconn_core::model::{AdminLogin, Source};
@@ -14,45 +13,13 @@ use dzconn_core::portal::Wanted;
 use dzconn_core::workflow::Outcome;
 use dzconn_test_aws::{Effect, Fault};
 use dzconn_tests::aws::{AwsWorld, MOTO};
+use dzconn_tests::ear::Ear;
 use dzconn_tests::engine::{Admin, Fixture, harness};
 use dzconn_tests::world::World;
 use libtest_mimic::{Completion, Trial};
-use tracing_subscriber::fmt::MakeWriter;
-
-/// All that was said.
-#[derive(Clone, Default)]
-struct Ear(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Ear {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Ear {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Ear {
-    fn heard(&self, text: &str) -> bool {
-        self.0.lock().unwrap().windows(text.len()).any(|window| window == text.as_bytes())
-    }
-}
 
 fn main() -> ExitCode {
-    let ear = Ear::default();
-    let hears =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(ear.clone());
-    tracing::subscriber::set_global_default(hears.finish()).expect("nobody else listens");
+    let ear = Ear::open();
     let names = Admin::ALL.map(|admin| format!("{}::no_password_is_said", admin.name()));
     harness::run("leaks", &names, |runtime, server| {
         let trial = |admin: Admin| {

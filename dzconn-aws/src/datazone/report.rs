@@ -184,16 +184,7 @@ impl Failing<'_> {
         }
         let refused = |error: &Error| error.kind() == ErrorKind::Refused;
         let was = self.failure.is_some_and(refused) || {
-            let Subscription { domain, consumer, listing, asset, .. } = self.subscription;
-            let question = Question {
-                domain: domain.clone(),
-                project: consumer.project.clone(),
-                environment: consumer.environment.clone(),
-                listing: listing.id.clone(),
-                asset: asset.id.clone(),
-                subscription: None,
-                told: Wanted::Revoke,
-            };
+            let question = Question::about(self.subscription, Wanted::Revoke);
             match self.portal.answer(&question).await {
                 Ok(wanted) => wanted == Wanted::Grant,
                 Err(error) if refused(&error) => true,

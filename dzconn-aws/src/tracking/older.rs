@@ -1,12 +1,16 @@
 //! What items of the older system do not say, and how it follows from what they do.
 
+use std::collections::HashMap;
+
 use dzconn_core::model::{Generation, GenerationId, ProjectId, SecretId, SecretName, SourceKey, UserNaming};
 use dzconn_core::{Error, Result};
 use sha2::{Digest, Sha256};
 
 use super::item::{Attributes, Item, is_older};
 use super::names;
-use super::records::Copies;
+
+/// The names of copies, by the ARN of the producer's secret, as mappings have them; none for a mapping that cannot be read.
+pub(super) type Copies = HashMap<String, Option<SecretName>>;
 
 /// The generation that the older system made for a producer secret. Source record and mapping both name that secret, so
 /// that both are found to be of one generation; and it is the same one whenever it is asked for.

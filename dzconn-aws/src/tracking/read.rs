@@ -9,7 +9,8 @@ use dzconn_core::{Error, ErrorKind, Result, Step};
 
 use super::item::{Attributes, Item};
 use super::keys::{Place, Table};
-use super::records::{Copies, Kind, decode};
+use super::older::Copies;
+use super::records::{Kind, decode};
 use super::{DynamoTracking, back_off, older};
 use crate::error::code_of;
 

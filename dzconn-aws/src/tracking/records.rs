@@ -1,12 +1,12 @@
 //! Records as items, and back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use dzconn_core::model::{
     AssetRecord, DATA_ASSETS_LIMIT, EntryRecord, Generation, Location, MappingRecord, OpenEntry, OpenState, Owner,
-    Phase, Place as Granted, Publication, RetiredGeneration, SecretId, SecretName, SourceKey, SourceRecord, TableName,
-    Version, Wanted, WantedRecord,
+    Phase, Place as Granted, Publication, RetiredGeneration, SecretId, SourceKey, SourceRecord, TableName, Version,
+    Wanted, WantedRecord,
 };
 use dzconn_core::store::{Key, Record, Stored};
 use dzconn_core::{Error, Result};
@@ -183,11 +183,14 @@ fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static 
     words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| *word)
 }
 
-/// The names of copies, by the ARN of the producer's secret: what source items of the older system do not say.
-pub(super) type Copies = HashMap<String, Option<SecretName>>;
-
 /// The record that an item holds. `key` is where it was looked for; where a listing found it, there is none.
-pub(super) fn decode(kind: Kind, table: &str, key: Option<&Key>, item: &Item, copies: &Copies) -> Result<Stored> {
+pub(super) fn decode(
+    kind: Kind,
+    table: &str,
+    key: Option<&Key>,
+    item: &Item,
+    copies: &older::Copies,
+) -> Result<Stored> {
     let what = key.map(Key::to_string).or_else(|| own_key(kind, item)).unwrap_or_else(|| described(kind, item));
     let attributes = Attributes::new(item, table, &what);
     let record = match kind {
@@ -217,7 +220,7 @@ fn decode_version(attributes: &Attributes<'_>) -> Result<Option<Version>> {
     Err(attributes.invalid(names::VERSION, "is not written as we write it"))
 }
 
-fn decode_source(a: &Attributes<'_>, older: bool, copies: &Copies) -> Result<SourceRecord> {
+fn decode_source(a: &Attributes<'_>, older: bool, copies: &older::Copies) -> Result<SourceRecord> {
     let key = SourceKey { connection: a.needed(names::CONNECTION)?, environment: a.needed(names::ENVIRONMENT)? };
     let data_assets: BTreeSet<_> = a.texts(names::DATA_ASSETS)?.unwrap_or_default();
     let (domain, project) = (a.needed(names::DOMAIN)?, a.needed(names::PROJECT)?);

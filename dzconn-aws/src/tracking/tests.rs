@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use super::item::{Item, size};
 use super::names;
 use super::older;
-use super::records::{Copies, Kind, decode, encode};
+use super::older::Copies;
+use super::records::{Kind, decode, encode};
 
 const TABLE: &str = "the_table";
 const SHARED: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:dz-conn-p-prj-env-x1-AbCdEf";

@@ -168,7 +168,7 @@ impl<'a> Driver<'a> {
             Effect::BurnCopy(name) => done(self.copies()?.burn(name).await?),
             Effect::Ask => {
                 let side = self.side()?;
-                Answer::Wanted(side.portal.wanted(&question(self.subscription, side.wish)).await?)
+                Answer::Wanted(side.portal.wanted(&Question::about(self.subscription, side.wish)).await?)
             }
             Effect::ReadSecret(name) => Answer::Slot(self.side()?.credentials.read(name).await?),
             Effect::InspectSecret(name) => Answer::Slot(self.side()?.credentials.inspect(name).await?),
@@ -258,19 +258,6 @@ fn no_side(side: &str) -> Error {
 
 fn done((): ()) -> Answer {
     Answer::Done
-}
-
-/// What the portal is asked.
-pub(crate) fn question(subscription: &Subscription, told: Wanted) -> Question {
-    Question {
-        domain: subscription.domain.clone(),
-        project: subscription.consumer.project.clone(),
-        environment: subscription.consumer.environment.clone(),
-        listing: subscription.listing.id.clone(),
-        asset: subscription.asset.id.clone(),
-        subscription: subscription.subscription.clone(),
-        told,
-    }
 }
 
 /// The answer to [`Effect::Find`].

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::driver::{found, question, step};
+use super::driver::{found, step};
 use super::fresh::System;
 use super::{Fulfilment, Order, Parts};
 use crate::engine::{Action, Created, EngineConnector, Login, Reads, SourceEngine};
 use crate::model::{SecretId, SecretName, Source, Subscription};
-use crate::portal::Wanted;
+use crate::portal::{Question, Wanted};
 use crate::store::{Change, Key, NewSecret, SecretVersion, Slot, Stored, StoredSecret, Write, WriteOutcome};
 use crate::workflow::{Answer, ConsumerRun, ConsumerTask, Did, Effect, Next, ProducerRun};
 use crate::{Changed, CredentialStore, Deadline, Error, ErrorKind, Result};
@@ -162,9 +162,9 @@ impl Look<'_> {
                 }
                 None => Answer::Done,
             },
-            Effect::Ask => {
-                Answer::Wanted(producer.portal.wanted(&question(&self.order.subscription, self.order.wish)).await?)
-            }
+            Effect::Ask => Answer::Wanted(
+                producer.portal.wanted(&Question::about(&self.order.subscription, self.order.wish)).await?,
+            ),
             Effect::Read(keys) => Answer::Records(sketch.read(&*producer.tracking, keys).await?),
             Effect::Find => found(&*producer.tracking, &self.order.subscription).await?,
             Effect::Commit(transaction) => {

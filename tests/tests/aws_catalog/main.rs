@@ -9,7 +9,6 @@ mod stand;
 use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_glue::types::{
@@ -22,9 +21,9 @@ use dzconn_aws::message::{GlueTableDetails, MaybeNone, Others};
 use dzconn_aws::{Accounts, Config};
 use dzconn_core::model::{AccountId, ConnectionId, Region, Source, Target, Tls};
 use dzconn_core::{Catalog, Error, ErrorKind, Secret, Step};
+use dzconn_tests::ear::Ear;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::MakeWriter;
 
 use self::stand::Stand;
 
@@ -66,41 +65,9 @@ fn main() -> ExitCode {
         };
         return libtest_mimic::run(&args, NAMES.iter().map(ignored).collect()).exit_code();
     };
-    let ear = Ear::default();
-    let hears =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(ear.clone());
-    tracing::subscriber::set_global_default(hears.finish()).expect("nobody else listens");
+    let ear = Ear::open();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     libtest_mimic::run(&args, trials(runtime.handle(), &moto, &ear)).exit_code()
-}
-
-/// All that was said.
-#[derive(Clone, Default)]
-struct Ear(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Ear {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Ear {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Ear {
-    fn heard(&self, text: &str) -> bool {
-        self.0.lock().unwrap().windows(text.len()).any(|window| window == text.as_bytes())
-    }
 }
 
 /// A host at home in one account, and a producer's account that nobody else uses.
@@ -304,7 +271,7 @@ async fn plain_credentials_cost_one_more_call_and_are_not_said(world: World) {
 
     let url = format!("jdbc:mysql://admin:{in_url}@db.internal/sales?sslMode=REQUIRED");
     let connection = world.connect("in-url", &[("JDBC_CONNECTION_URL", &url)]).await;
-    world.ear.0.lock().unwrap().clear();
+    world.ear.forget();
     let by_url = world.source(&connection).await;
     assert_eq!((by_url.admin.password.expose(), by_url.tls.clone()), (in_url.as_str(), Tls::Require));
     assert_eq!(world.stand.names(), ["AWSGlue.GetConnection"]);

@@ -128,15 +128,7 @@ impl Planner<'_> {
     ) -> std::result::Result<Part, (Box<Subscription>, Error)> {
         let planned = async {
             let plan = self.fulfilment.plan(&subscription, wish).await?;
-            let question = Question {
-                domain: subscription.domain.clone(),
-                project: subscription.consumer.project.clone(),
-                environment: subscription.consumer.environment.clone(),
-                listing: subscription.listing.id.clone(),
-                asset: subscription.asset.id.clone(),
-                subscription: subscription.subscription.clone(),
-                told: wish,
-            };
+            let question = Question::about(&subscription, wish);
             let asking = self.world.wanted(self.store, &question);
             let wanted = within(self.world.deadline(), "asking the portal", asking).await;
             Ok((plan, wanted.map_err(|error: Error| error.at(Step::Ask))?))
