@@ -8,7 +8,7 @@
 //! use dzconn_core::event::SubscriptionEvent;
 //!
 //! # async fn example(engines: Engines, event: &str) -> dzconn_core::Result<()> {
-//! let config = Config::read(None, std::env::vars())?;
+//! let config = Config::read(None, std::env::vars_os())?;
 //! let aws = Aws::new(Accounts::from_env(config, None).await?).await;
 //! let fulfilment = aws.fulfilment(engines, Default::default())?;
 //! let handled = fulfilment.handle(&SubscriptionEvent::from_json(event)?).await?;

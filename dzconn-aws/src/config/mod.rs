@@ -23,6 +23,7 @@ mod read;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use dzconn_core::model::{AccountId, CaBundle, Region, Tls, UserNaming};
@@ -215,8 +216,8 @@ impl Config {
     /// [`check`](Self::check) finds.
     pub fn read<N, V>(file: Option<&str>, variables: impl IntoIterator<Item = (N, V)>) -> Result<Self>
     where
-        N: AsRef<str>,
-        V: AsRef<str>,
+        N: AsRef<OsStr>,
+        V: AsRef<OsStr>,
     {
         let (config, mut mistakes) = read::read(file, variables);
         mistakes.extend(config.mistakes());

@@ -1,6 +1,7 @@
 //! Reads keys from a file and from variables: one list of keys for both.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use dzconn_core::model::{CaBundle, UserNaming};
@@ -44,8 +45,8 @@ const KEYS: &[(&str, Set)] = &[
 /// What file and variables make of the defaults, and what is wrong with them.
 pub(super) fn read<N, V>(file: Option<&str>, variables: impl IntoIterator<Item = (N, V)>) -> (Config, Vec<String>)
 where
-    N: AsRef<str>,
-    V: AsRef<str>,
+    N: AsRef<OsStr>,
+    V: AsRef<OsStr>,
 {
     let (mut config, mut mistakes) = (Config::default(), Vec::new());
     let mut given = BTreeMap::new();
@@ -62,8 +63,15 @@ where
     }
     for (name, value) in variables {
         let name = name.as_ref();
-        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-        let value = Value::String(value.as_ref().to_owned());
+        if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            continue;
+        }
+        let (Some(name), Some(value)) = (name.to_str(), value.as_ref().to_str()) else {
+            mistakes.push(format!("{} is not text", name.display()));
+            continue;
+        };
+        let rest = name.strip_prefix(PREFIX).unwrap_or_default();
+        let value = Value::String(value.to_owned());
         match KEYS.iter().find(|(key, _)| key.replace('.', "_").to_ascii_uppercase() == rest) {
             Some((_, set)) => mistakes.extend(set(&mut config, &value).err().map(|what| format!("{name} {what}"))),
             None => mistakes.push(format!("{name} is no variable that there is")),

@@ -100,3 +100,18 @@ fn no_two_keys_share_a_variable() {
     let names: std::collections::BTreeSet<_> = read::keys().map(|key| key.replace('.', "_")).collect();
     assert_eq!(names.len(), read::keys().count());
 }
+
+#[cfg(unix)]
+#[test]
+fn variables_that_are_not_text_matter_only_if_they_are_ours() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let odd = || OsString::from_vec(vec![b'x', 0xff]);
+    Config::read(None, [("OTHER".into(), odd()), (odd(), "x".into())]).unwrap();
+    let ours = OsString::from_vec(b"DZCONN_AWS_\xff".to_vec());
+    for (name, value) in [(OsString::from("DZCONN_AWS_TABLES_STATE"), odd()), (ours, "x".into())] {
+        let error = Config::read(None, [(name, value)]).unwrap_err();
+        assert!(error.detail().contains("DZCONN_AWS_") && error.detail().contains("not text"), "{error}");
+    }
+}

@@ -1,7 +1,5 @@
 //! Where secrets and tracking records are: in a file of this machine, or on AWS.
 
-#[cfg(feature = "aws")]
-use std::ffi::OsString;
 use std::sync::Arc;
 
 use dzconn_core::fulfilment::Settings;
@@ -89,22 +87,6 @@ async fn consumer(aws: &dzconn_aws::Aws, record: &SourceRecord) -> Result<dzconn
 #[cfg(feature = "aws")]
 const CONFIG: &str = "DZCONN_CONFIG";
 
-/// Variables that are text; of the others only those that would have been read matter.
-#[cfg(feature = "aws")]
-fn text(variables: impl Iterator<Item = (OsString, OsString)>) -> std::result::Result<Vec<(String, String)>, String> {
-    let mut all = Vec::new();
-    for (name, value) in variables {
-        match (name.into_string(), value.into_string()) {
-            (Ok(name), Ok(value)) => all.push((name, value)),
-            (Ok(name), Err(_)) if !name.starts_with("DZCONN_AWS_") => {}
-            (Ok(name), Err(_)) => return Err(format!("the environment variable {name} is not text")),
-            (Err(name), _) if !name.as_encoded_bytes().starts_with(b"DZCONN_AWS_") => {}
-            (Err(name), _) => return Err(format!("there is no environment variable {}", name.display())),
-        }
-    }
-    Ok(all)
-}
-
 /// AWS, as the environment, a profile and the configuration file say.
 #[cfg(feature = "aws")]
 pub(crate) async fn aws(global: &crate::args::Global) -> Result<dzconn_aws::Aws> {
@@ -119,29 +101,8 @@ pub(crate) async fn aws(global: &crate::args::Global) -> Result<dzconn_aws::Aws>
                 .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?,
         ),
     };
-    let variables = text(std::env::vars_os()).map_err(wrong)?;
-    let config = dzconn_aws::Config::read(file.as_deref(), variables);
+    let config = dzconn_aws::Config::read(file.as_deref(), std::env::vars_os());
     let config = config.map_err(|error| error.changed(Changed::Nothing))?;
     let accounts = dzconn_aws::Accounts::from_env(config, global.profile.as_deref()).await;
     Ok(dzconn_aws::Aws::new(accounts.map_err(|error| error.changed(Changed::Nothing))?).await)
-}
-
-#[cfg(test)]
-#[cfg(feature = "aws")]
-mod tests {
-    use std::os::unix::ffi::OsStringExt as _;
-
-    use super::*;
-
-    #[test]
-    fn variables_that_are_not_text_matter_only_if_they_are_ours() {
-        let odd = || OsString::from_vec(vec![b'x', 0xff]);
-        let ours = OsString::from_vec(b"DZCONN_AWS_\xff".to_vec());
-        let one = ("HOME".into(), "/root".into());
-        let read = text([one, ("OTHER".into(), odd()), (odd(), "x".into())].into_iter()).unwrap();
-        assert_eq!(read, [("HOME".to_owned(), "/root".to_owned())]);
-        let error = text([("DZCONN_AWS_TABLES_STATE".into(), odd())].into_iter()).unwrap_err();
-        assert!(error.contains("DZCONN_AWS_TABLES_STATE"), "{error}");
-        text([(ours, "x".into())].into_iter()).unwrap_err();
-    }
 }

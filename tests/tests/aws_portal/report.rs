@@ -125,7 +125,8 @@ async fn a_failed_revoke_is_told_as_one() {
         let world = with_grant(from).await;
         tell(&world, Err(&failure())).await;
         assert_eq!(status(&world, "g-1"), "REVOKE_FAILED");
-        assert_eq!(world.stub.count(Operation::ListSubscriptions), 0, "the grant itself tells what it was");
+        let asked = [Operation::ListSubscriptions, Operation::GetSubscription].map(|asked| world.stub.count(asked));
+        assert_eq!(asked, [0, 0], "the grant itself tells what it was");
         tell(&world, Ok(&outcomes().await.revoked)).await;
         assert_eq!(status(&world, "g-1"), "REVOKED");
     }
@@ -148,7 +149,7 @@ async fn what_failed_on_a_grant_that_stands_the_portal_tells() {
     assert_eq!(status(&world, "g-1"), "REVOKE_FAILED");
     // The portal cannot say: nothing is claimed.
     let world = with_grant("GRANTED").await;
-    world.stub.fail(Operation::ListSubscriptions, 1, Fault::Denied);
+    world.stub.fail(Operation::GetSubscription, 1, Fault::Denied);
     let error = world.portal.report(&subscription(), Err(&failure())).await.unwrap_err();
     assert_eq!((error.kind(), status(&world, "g-1").as_str()), (ErrorKind::StoreDenied, "GRANTED"));
 }
