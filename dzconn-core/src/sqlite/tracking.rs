@@ -58,12 +58,14 @@ fn bind<'q>(statement: &'static str, key: &KeyParts) -> Bound<'q> {
 impl TrackingStore for LocalTracking {
     async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>> {
         let wrong = |e| failed("tracking records cannot be read", e);
-        let mut connection = self.0.0.pool.acquire().await.map_err(wrong)?;
+        // All at one instant: a transaction sees no other's commit, not even between its reads.
+        let mut open = self.0.0.pool.begin().await.map_err(wrong)?;
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
-            let row = bind(READ, &KeyParts::of(key)).fetch_optional(&mut *connection).await.map_err(wrong)?;
+            let row = bind(READ, &KeyParts::of(key)).fetch_optional(&mut *open).await.map_err(wrong)?;
             found.push(row.map(|row| stored(&row, &key.to_string(), |record| record.key() == *key)).transpose()?);
         }
+        open.rollback().await.map_err(wrong)?;
         Ok(found)
     }
 

@@ -135,6 +135,10 @@ pub(crate) mod promises {
 
     pub(crate) const READS: Promise =
         Promise::new("TrackingStore", "Reads of a key see every commit that ended before them.");
+    pub(crate) const INSTANT: Promise = Promise::new(
+        "TrackingStore::read",
+        "Up to a hundred are read as they were at one instant: no commit shows in part.",
+    );
     pub(crate) const ATOMIC: Promise = Promise::new("TrackingStore", "A commit is atomic over all its changes.");
     pub(crate) const READ: Promise = Promise::new(
         "TrackingStore::read",
@@ -215,6 +219,7 @@ macro_rules! __tracking_rules {
                 of_concurrent_creators_one_wins: COMMIT,
                 concurrent_transactions_do_not_mix: ATOMIC,
                 a_condition_holds_while_its_transaction_is_made: ATOMIC,
+                a_read_shows_no_commit_in_part: INSTANT,
                 a_listing_shows_each_record_once: LIST,
                 a_listing_keeps_the_order_of_the_keys: ORDER,
                 a_listing_survives_what_is_written_meanwhile: LIST,

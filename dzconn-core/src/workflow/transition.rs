@@ -83,7 +83,7 @@ pub(crate) fn apply(view: &View, step: &Move, now: Timestamp) -> Result<View, Fa
             // So is what an older system has granted.
             if next.entry.is_none() {
                 close(source, table);
-                if !source.older.contains(path) {
+                if !older_holds(source, path, table) {
                     source.revoked.remove(asset);
                     source.open.insert(table.clone(), granting(asset, path));
                 }
@@ -93,7 +93,7 @@ pub(crate) fn apply(view: &View, step: &Move, now: Timestamp) -> Result<View, Fa
             let Some(generation) = &mut source.generation else { return Err(EDITED) };
             generation.secret_id = Some(secret_id.clone());
             let publication = Publication { path: path.clone(), retained: false };
-            let is_live = source.open.contains_key(table) || source.older.contains(path);
+            let is_live = source.open.contains_key(table) || older_holds(source, path, table);
             close(source, table);
             if *older {
                 source.older.remove(path);
@@ -162,10 +162,11 @@ const EDITED: Failure = Failure::found(
     "the source record contradicts itself: somebody may have edited it, or restored a part of the tables",
 );
 
-/// Whether an older system's grant of this table still counts. Paths that differ in case may be other tables: they do not.
-fn older_holds(source: &SourceRecord, table: &TableName) -> bool {
+/// Whether an older system's grant of this table, published under this path, still counts. Other paths that differ from the
+/// table's own in case may be other tables: they do not.
+fn older_holds(source: &SourceRecord, path: &AssetPath, table: &TableName) -> bool {
     let joined = table.joined();
-    source.older.iter().any(|path| path.as_str() == joined)
+    source.older.iter().any(|older| older == path || older.as_str() == joined)
 }
 
 /// What a dead run was doing to a table is done with; the rows of its assets are still to go.
@@ -258,7 +259,7 @@ fn take_away(
         }
         if settled.record.assets.is_empty() {
             source.settled = source.settled.checked_sub(1).ok_or(EDITED)?;
-            if older_holds(source, &settled.record.table) {
+            if older_holds(source, &publication.path, &settled.record.table) {
                 // The privilege is also an older system's, which still counts.
                 source.revoked.insert(asset.clone());
                 *entry = None;
@@ -274,7 +275,7 @@ fn take_away(
         open.state = OpenState::Revoking;
         open.assets.extend(older.map(|path| (asset.clone(), path.clone())));
     } else if let (Some(table), Some(path)) = (table, older) {
-        if older_holds(source, table) {
+        if older_holds(source, path, table) {
             source.revoked.insert(asset.clone());
             return Ok(());
         }

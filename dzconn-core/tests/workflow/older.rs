@@ -183,6 +183,18 @@ async fn another_asset_of_the_same_table_leaves_the_older_one_its_access() {
 }
 
 #[tokio::test]
+async fn another_asset_that_cannot_be_granted_leaves_the_older_one_its_access() {
+    let world = older_world().await;
+    // The same table, under a path in another case.
+    let new = world.published("again", "EMPLOYEES");
+    world.engine.forbid_grant_option(&table("employees"));
+    world.want(&new, Wanted::Grant);
+    let error = world.fulfilment.grant(&new).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoGrantOption);
+    assert_eq!(world.readable(), ["employees", "offices"]);
+}
+
+#[tokio::test]
 async fn a_mapping_that_cannot_be_read_is_said() {
     let world = older_world().await;
     let employees = world.subscription("employees");

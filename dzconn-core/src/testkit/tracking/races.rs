@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::task::JoinSet;
 
 use super::{Sample, TrackingFixture, promises, version};
@@ -132,4 +133,45 @@ pub async fn a_condition_holds_while_its_transaction_is_made(fixture: &TrackingF
         })?;
     }
     Ok(())
+}
+
+/// Two records that are always written together are always read together.
+pub async fn a_read_shows_no_commit_in_part(fixture: &TrackingFixture) -> Result<(), Failure> {
+    const READS: usize = 60;
+    let promise = promises::INSTANT;
+    let sample = Sample::new();
+    let records = [Record::Source(sample.source(0)), Record::Entry(sample.entry(0, 0))];
+    let keys = records.each_ref().map(Record::key);
+    let write = move || {
+        let version = version();
+        let put = |record: &Record| Change::put(Expect::Anything, version, record.clone());
+        Transaction { changes: records.iter().map(put).collect() }
+    };
+    let store = Arc::clone(&fixture.store);
+    promise.answer("commit", settle(&*store, &write()).await)?;
+    // Writes for as long as there are reads.
+    let (reading, mut read) = tokio::sync::oneshot::channel::<()>();
+    let writing = tokio::spawn(async move {
+        while read.try_recv() == Err(TryRecvError::Empty) {
+            settle(&*store, &write()).await?;
+            tokio::task::yield_now().await;
+        }
+        Ok::<_, Error>(())
+    });
+    for number in 0..READS {
+        let found = match fixture.store.read(&keys).await {
+            // The writer is in the way.
+            Err(error) if error.is_retryable() => continue,
+            found => promise.answer("read", found)?,
+        };
+        let versions: Vec<_> = found.iter().map(|stored| stored.as_ref().map(|stored| stored.version)).collect();
+        promise.unless(matches!(versions.as_slice(), [Some(one), Some(other)] if one == other), || {
+            format!("two records are always written together, and read {number} answered the versions {versions:?}")
+        })?;
+    }
+    drop(reading);
+    match writing.await {
+        Ok(written) => promise.answer("commit", written),
+        Err(error) => Err(promise.broken(format!("the writer did not come to its end: {error}"))),
+    }
 }

@@ -50,6 +50,7 @@ enum Fault {
     RemovesOnlyWhatIsThere,
     ForgetsSecondChange,
     MakesChangesBeforeTheConflict,
+    ReadsOneByOne,
     ChecksThenWrites,
     WritesOneByOne,
     RepeatsTheLastOfAPage,
@@ -99,6 +100,14 @@ impl TrackingStore for Broken {
                 let state = self.inner.snapshot();
                 let find = |key| state.iter().find(|(there, _)| **there == Self::joined(key));
                 keys.iter().map(|key| find(key).map(|(_, stored)| stored.clone())).collect()
+            }
+            Fault::ReadsOneByOne => {
+                let mut found = Vec::new();
+                for key in keys {
+                    found.push(self.is_there(key).await?);
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+                found
             }
             Fault::UnreadableIsAbsent => {
                 let mut found = Vec::new();
@@ -284,6 +293,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     (Fault::RemovesOnlyWhatIsThere, &["nothing_can_be_removed"]),
     (Fault::ForgetsSecondChange, &["every_change_is_made", "a_listing_shows_each_record_once"]),
     (Fault::MakesChangesBeforeTheConflict, &["one_condition_that_fails_keeps_all_changes_from_being_made"]),
+    (Fault::ReadsOneByOne, &["a_read_shows_no_commit_in_part"]),
     (Fault::ChecksThenWrites, &["of_concurrent_writers_over_one_version_one_wins", "of_concurrent_creators_one_wins"]),
     (Fault::WritesOneByOne, &["concurrent_transactions_do_not_mix", "a_condition_holds_while_its_transaction_is_made"]),
     (Fault::RepeatsTheLastOfAPage, &["a_listing_shows_each_record_once", "all_mappings_are_listed"]),
