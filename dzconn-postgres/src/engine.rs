@@ -5,62 +5,43 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dzconn_core::engine::{Created, Lock, LockKey, Reads};
 use dzconn_core::model::{AssetPath, Credentials, TableName, UserName};
-use dzconn_core::sql::Sql;
 use dzconn_core::{Deadline, Error, ErrorKind, Result, SourceEngine};
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Connection, Row};
+use sqlx::postgres::PgConnection;
 use tokio::time::sleep;
 
-use crate::error;
 use crate::sql::look::{self, Held, Scope};
 use crate::sql::{self, Relation, Role, Statement, Verifier};
-
-mod explain;
-
-/// How often something that another transaction got in the way of is tried.
-const TRIES: u32 = 5;
+use crate::wire::{Columns, TRIES, Wire, columns};
+use crate::{error, privileges};
 
 /// How long the user's sessions may take to end.
 const LEAVING: Duration = Duration::from_secs(10);
 
-/// How much longer than the server's own time-outs an answer is waited for.
-const GRACE: Duration = Duration::from_secs(15);
-
-/// One connection. Everything goes through the simple query protocol: a batch is one round trip and one transaction.
+/// One admin connection.
 #[derive(Debug)]
 pub(crate) struct Session {
-    connection: PgConnection,
-    source: String,
-    server: Server,
-    patience: Duration,
-    /// Keys that the session has taken and not given back.
-    locks: Vec<i64>,
-    /// A batch was sent and its answer not read to the end.
-    torn: bool,
+    pub(crate) wire: Wire,
+    pub(crate) server: Server,
 }
 
 /// What is known of the server since connecting.
 #[derive(Debug, Default)]
-struct Server {
+pub(crate) struct Server {
     version: u32,
     /// The role whose rights the session has.
-    role: String,
-    database: String,
+    pub(crate) role: String,
+    pub(crate) database: String,
     is_replica: bool,
     runs_blocks: bool,
 }
 
-/// The columns of a row; NULL is the empty string.
-type Columns = Vec<String>;
-
 impl Session {
     /// Pins the session and learns where it is: one round trip.
     pub(crate) async fn start(connection: PgConnection, source: String, statement_timeout: Duration) -> Result<Self> {
-        let patience = statement_timeout + GRACE;
-        let mut session =
-            Self { connection, source, server: Server::default(), patience, locks: Vec::new(), torn: false };
+        let wire = Wire::new(connection, source, statement_timeout);
+        let mut session = Self { wire, server: Server::default() };
         let pin = Statement::always(sql::pin(statement_timeout));
-        let rows = session.look("preparing the session", [pin], look::facts()).await?;
+        let rows = session.wire.look("preparing the session", [pin], look::facts()).await?;
         if let Some([version, role, database, is_replica, runs_blocks]) = rows.into_iter().next().and_then(columns) {
             session.server = Server {
                 version: version.parse().unwrap_or_default(),
@@ -85,62 +66,9 @@ impl Session {
         .advise(format!("as a superuser: GRANT USAGE ON LANGUAGE plpgsql TO {}", sql::quoted(&self.server.role))))
     }
 
-    /// Runs one batch and gives the rows of its queries.
-    async fn run(&mut self, doing: &str, batch: Sql, patience: Duration) -> Result<Vec<Columns>> {
-        if self.torn {
-            return Err(Error::new(ErrorKind::ConnectionLost, format!("{doing}: an earlier answer was not awaited"))
-                .on_source(&self.source));
-        }
-        self.torn = true;
-        let secret = batch.is_secret();
-        let answer = async {
-            let rows = sqlx::raw_sql(sql::into_driver(batch)).fetch_all(&mut self.connection).await;
-            rows.map_err(|cause| error::of_statement(cause, doing, secret))
-        };
-        let answer = Deadline::within(patience).run(doing, answer).await;
-        self.torn = matches!(&answer, Err(e) if e.kind().ends_session() && e.kind() != ErrorKind::LockLost);
-        let rows = answer.map_err(|error| error.on_source(&self.source))?;
-        rows.iter().map(texts).collect::<Result<_, _>>().map_err(|cause| error::of_statement(cause, doing, false))
-    }
-
-    /// Runs statements that change nothing that the lock protects, and one query.
-    async fn look(
-        &mut self,
-        doing: &str,
-        statements: impl IntoIterator<Item = Statement>,
-        query: Sql,
-    ) -> Result<Vec<Columns>> {
-        let batch = sql::batch(statements.into_iter().chain([Statement::always(query)]));
-        self.run(doing, batch, self.patience).await
-    }
-
-    /// Runs statements that change something, and only while the lock is held; what another transaction got in the way of
-    /// is run again. `make` gives them anew for each try.
-    async fn change(&mut self, doing: &str, make: impl Fn() -> Vec<Statement>) -> Result<Vec<Columns>> {
-        let mut pause = Duration::from_millis(10);
-        for _ in 1..TRIES {
-            match self.change_once(doing, make()).await {
-                Err(error) if error::is_rejection(&error) => sleep(pause).await,
-                answer => return answer,
-            }
-            pause *= 3;
-        }
-        self.change_once(doing, make()).await
-    }
-
-    async fn change_once(&mut self, doing: &str, statements: Vec<Statement>) -> Result<Vec<Columns>> {
-        let guards = self.locks.iter().copied().map(sql::guard);
-        let batch = sql::batch(guards.chain(statements));
-        let answer = self.run(doing, batch, self.patience).await;
-        match answer {
-            // The server has ended the session, and with it the lock and the transaction.
-            Err(error) if !self.locks.is_empty() && matches!(error::code(&error), "57P01" | "57P05") => {
-                Err(Error::new(ErrorKind::LockLost, error.detail())
-                    .vendor(error.vendor_code().unwrap_or_default())
-                    .on_source(&self.source))
-            }
-            answer => answer,
-        }
+    /// Whether the server knows `idle_session_timeout`.
+    fn ends_silent_sessions(&self) -> bool {
+        self.server.version >= 140_000
     }
 
     /// The table as this database has it.
@@ -151,9 +79,9 @@ impl Session {
                 format!("{table} is not in database {:?}, to which the session is connected", self.server.database),
             )
             .advise("privileges on a table can be changed only from its own database: name it in the connection's URL")
-            .on_source(&self.source));
+            .on_source(&self.wire.source));
         }
-        Relation::new(table).ok_or_else(|| sql::no_such_table(table).on_source(&self.source))
+        Relation::new(table).ok_or_else(|| sql::no_such_table(table).on_source(&self.wire.source))
     }
 
     /// Those tables that can exist here. One of another database is an error: it might still be granted there.
@@ -177,7 +105,7 @@ impl Session {
                     .chain([Statement::always(look::held(role, scope))])
                     .collect()
             };
-            let rows = self.change("revoking what the user has", make).await?;
+            let rows = self.wire.change("revoking what the user has", make).await?;
             let before = std::mem::replace(&mut left, held(rows));
             if before == left {
                 break;
@@ -196,10 +124,10 @@ impl Session {
 
     /// After DROP ROLE: looked at again.
     async fn gone(&mut self, role: Role<'_>) -> Result<()> {
-        if self.look("looking for the user", [], look::role(role)).await?.is_empty() {
+        if self.wire.look("looking for the user", [], look::role(role)).await?.is_empty() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Unexpected, "the user is there after it was dropped").on_source(&self.source))
+        Err(Error::new(ErrorKind::Unexpected, "the user is there after it was dropped").on_source(&self.wire.source))
     }
 
     /// Ends the role's sessions and waits until the server shows none. No login is possible any more by now.
@@ -208,7 +136,7 @@ impl Session {
         let deadline = Deadline::within(LEAVING);
         let mut joined = false;
         loop {
-            match self.change(doing, || vec![sql::end_sessions(role)]).await {
+            match self.wire.change(doing, || vec![sql::end_sessions(role)]).await {
                 Ok(rows) if rows.is_empty() => return Ok(()),
                 Ok(rows) if deadline.remaining().is_zero() => {
                     return Err(Error::new(
@@ -216,14 +144,14 @@ impl Session {
                         format!("{} sessions have not ended {LEAVING:?} after they were told to", rows.len()),
                     )
                     .advise("look for the user in pg_stat_activity, end its sessions, and run this again")
-                    .on_source(&self.source));
+                    .on_source(&self.wire.source));
                 }
                 Ok(_) => sleep(Duration::from_millis(20)).await,
                 Err(error) if error::code(&error) == "42501" && !joined => {
                     joined = true;
                     let (admin, version) = (self.server.role.clone(), self.server.version);
                     // Where it may not join, the next round says what is lacking.
-                    match self.change(doing, || vec![sql::join(role, &admin, version)]).await {
+                    match self.wire.change(doing, || vec![sql::join(role, &admin, version)]).await {
                         Err(error) if error.kind() != ErrorKind::AdminDenied => return Err(error),
                         _ => {}
                     }
@@ -233,7 +161,7 @@ impl Session {
                     return Err(Error::new(ErrorKind::SessionsRemain, error.detail())
                         .vendor("PostgreSQL 42501")
                         .advise(format!("as a superuser: GRANT pg_signal_backend TO {admin}"))
-                        .on_source(&self.source));
+                        .on_source(&self.wire.source));
                 }
                 Err(error) => return Err(error),
             }
@@ -244,39 +172,28 @@ impl Session {
 #[async_trait]
 impl SourceEngine for Session {
     async fn lock(&mut self, key: &LockKey, wait: Duration, hold: Duration) -> Result<Lock> {
-        let number = key.number();
         if self.server.is_replica {
             return Err(Error::new(ErrorKind::ReadOnly, "the server is a replica: its locks are its own")
                 .advise("let the connection name the primary (Aurora: the cluster's writer endpoint)")
-                .on_source(&self.source));
+                .on_source(&self.wire.source));
         }
-        let hold = (self.server.version >= 140_000).then_some(hold);
-        match self.run("taking the lock", sql::lock(number, wait, hold), wait + GRACE).await {
-            Ok(_) => {
-                if !self.locks.contains(&number) {
-                    self.locks.push(number);
-                }
-                Ok(Lock::Held)
-            }
+        match self.wire.lock(key.number(), wait, self.ends_silent_sessions().then_some(hold)).await {
+            Ok(()) => Ok(Lock::Held),
             Err(error) if error::code(&error) == "55P03" => {
                 Err(Error::new(ErrorKind::LockTimeout, format!("another session held the lock for all of {wait:?}"))
                     .vendor("PostgreSQL 55P03")
-                    .on_source(&self.source))
+                    .on_source(&self.wire.source))
             }
             Err(error) => Err(error),
         }
     }
 
     async fn unlock(&mut self) -> Result<()> {
-        if !std::mem::take(&mut self.locks).is_empty() {
-            let batch = sql::unlock(self.server.version >= 140_000);
-            self.run("giving the lock back", batch, self.patience).await?;
-        }
-        Ok(())
+        self.wire.unlock(self.ends_silent_sessions()).await
     }
 
     async fn resolve(&mut self, path: &AssetPath) -> Result<TableName> {
-        let rows = self.look("looking for the table", [], look::resolve(path.as_str())).await?;
+        let rows = self.wire.look("looking for the table", [], look::resolve(path.as_str())).await?;
         let database = self.server.database.clone();
         let found = rows.into_iter().filter_map(columns);
         let found = found.map(|[schema, name]| TableName::in_schema(&database, schema, name)).collect::<Result<_>>()?;
@@ -290,7 +207,7 @@ impl SourceEngine for Session {
             } else {
                 error
             };
-            error.on_source(&self.source)
+            error.on_source(&self.wire.source)
         })
     }
 
@@ -298,11 +215,11 @@ impl SourceEngine for Session {
         let role = Role::new(&credentials.user)?.can_log_in()?;
         let mut made = Error::new(ErrorKind::Contention, "the user comes and goes");
         for _ in 0..TRIES {
-            let rows = self.look("looking for the user", [], look::role(role)).await?;
+            let rows = self.wire.look("looking for the user", [], look::role(role)).await?;
             match rows.first().and_then(|row| row.first()).map(String::as_str) {
                 Some("true") => return Ok(Created::Existed),
                 Some(_) => {
-                    let enabled = self.change("enabling the user", || vec![sql::enable(role)]).await;
+                    let enabled = self.wire.change("enabling the user", || vec![sql::enable(role)]).await;
                     return match enabled {
                         Ok(_) => Ok(Created::Existed),
                         Err(error) => Err(self.explain_denied(role, error).await),
@@ -311,7 +228,7 @@ impl SourceEngine for Session {
                 None => {}
             }
             let verifier = Verifier::of(&credentials.password);
-            match self.change("creating the user", || vec![sql::create_role(role, &verifier)]).await {
+            match self.wire.change("creating the user", || vec![sql::create_role(role, &verifier)]).await {
                 Ok(_) => return Ok(Created::New),
                 // Somebody was faster.
                 Err(error) if matches!(error::code(&error), "42710" | "23505") => made = error,
@@ -324,7 +241,7 @@ impl SourceEngine for Session {
     async fn set_password(&mut self, credentials: &Credentials) -> Result<()> {
         let role = Role::new(&credentials.user)?;
         let verifier = Verifier::of(&credentials.password);
-        match self.change("setting the user's password", || vec![sql::set_password(role, &verifier)]).await {
+        match self.wire.change("setting the user's password", || vec![sql::set_password(role, &verifier)]).await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.explain_denied(role, error).await),
         }
@@ -344,7 +261,7 @@ impl SourceEngine for Session {
             statements
         };
         let doing = format!("granting read on {table} to {user}");
-        match self.change(&doing, make).await {
+        match self.wire.change(&doing, make).await {
             Ok(rows) => self.finish_taking_back(role, &dead, held(rows)).await,
             Err(error) => Err(self.explain_grant(relation, error)),
         }
@@ -354,7 +271,7 @@ impl SourceEngine for Session {
         let role = Role::new(user)?;
         let relations = self.relations(tables)?;
         let make = || [sql::queue()].into_iter().chain(sql::take_back(role, &relations)).collect();
-        let rows = self.change(&format!("revoking read from {user}"), make).await?;
+        let rows = self.wire.change(&format!("revoking read from {user}"), make).await?;
         self.finish_taking_back(role, &relations, held(rows)).await
     }
 
@@ -364,7 +281,7 @@ impl SourceEngine for Session {
             let looks = [look::role(role), look::held(role, Scope::Database)].map(Statement::always);
             [sql::disable(role)].into_iter().chain(looks).collect()
         };
-        let rows = match self.change(&format!("disabling {user}"), disable).await {
+        let rows = match self.wire.change(&format!("disabling {user}"), disable).await {
             Ok(rows) => rows,
             Err(error) => return Err(self.explain_denied(role, error).await),
         };
@@ -376,7 +293,7 @@ impl SourceEngine for Session {
         self.granted_by_other(role, &left)?;
         let drop = || sql::drop_role(role).into();
         for _ in 0..TRIES {
-            match self.change(&format!("dropping {user}"), drop).await {
+            match self.wire.change(&format!("dropping {user}"), drop).await {
                 Ok(_) => return self.gone(role).await,
                 Err(error) => match error::code(&error) {
                     sql::raised::SESSIONS => self.end_sessions(role).await?,
@@ -385,66 +302,29 @@ impl SourceEngine for Session {
                 },
             }
         }
-        Err(Error::new(ErrorKind::SessionsRemain, format!("{user} keeps coming back")).on_source(&self.source))
+        Err(Error::new(ErrorKind::SessionsRemain, format!("{user} keeps coming back")).on_source(&self.wire.source))
     }
 
     async fn reads(&mut self, user: &UserName, table: &TableName) -> Result<Reads> {
-        let role = Role::new(user)?;
-        if table.database() != self.server.database {
-            let database = &self.server.database;
-            return Ok(Reads::CannotTell(format!(
-                "{table} is not in database {database:?}, which the connection names"
-            )));
-        }
-        let Some(relation) = Relation::new(table) else { return Ok(Reads::No) };
-        let rows = self.look("looking up privileges", [], look::reads(role, relation)).await?;
-        let mut can = false;
-        let mut ways = Vec::new();
-        for [what, who] in rows.into_iter().filter_map(columns) {
-            let quoted = sql::quoted(&who);
-            match what.as_str() {
-                "can" => can = who == "true",
-                "own" => ways.push(format!("a privilege of its own, granted by {quoted}")),
-                "public" => ways.push(format!("PUBLIC, granted by {quoted}")),
-                "super" => ways.push("it is a superuser".to_owned()),
-                _ => ways.push(format!("role {quoted}")),
-            }
-        }
-        Ok(if can { Reads::Yes(ways) } else { Reads::No })
+        privileges::reads(self, user, table).await
     }
 
     async fn excess(&mut self, user: &UserName, granted: &[TableName], limit: usize) -> Result<Vec<String>> {
-        let role = Role::new(user)?;
-        let here: Vec<_> = granted.iter().filter(|table| table.database() == self.server.database).cloned().collect();
-        let query = look::excess(role, &sql::relations(&here), limit);
-        let rows = self.look("looking for what the user can do", [], query).await?;
-        let rows = rows.into_iter().filter_map(columns);
-        Ok(rows.map(|[what, one, two, way]| look::sentence(&what, &one, &two, &way)).collect())
+        privileges::excess(self, user, granted, limit).await
     }
 
     async fn user_exists(&mut self, user: &UserName) -> Result<bool> {
         let role = Role::new(user)?;
-        Ok(!self.look("looking for the user", [], look::role(role)).await?.is_empty())
+        Ok(!self.wire.look("looking for the user", [], look::role(role)).await?.is_empty())
     }
 
     async fn close(self: Box<Self>) -> Result<()> {
-        let Self { connection, source, .. } = *self;
-        let close = async { connection.close().await.map_err(|cause| error::of_statement(cause, "closing", false)) };
-        Deadline::within(GRACE).run("closing", close).await.map_err(|error| error.on_source(source))
+        self.wire.close().await
     }
-}
-
-fn columns<const N: usize>(row: Columns) -> Option<[String; N]> {
-    row.try_into().ok()
 }
 
 /// The rows of [`look::held`] among others of a batch.
 fn held(rows: Vec<Columns>) -> Vec<Held> {
     let rows = rows.into_iter().filter_map(columns);
     rows.map(|[kind, space, name, grantor, way]| Held { kind, space, name, grantor, way }).collect()
-}
-
-/// The simple query protocol answers in text.
-fn texts(row: &PgRow) -> Result<Columns, sqlx::Error> {
-    (0..row.len()).map(|at| row.try_get_unchecked::<Option<String>, _>(at).map(Option::unwrap_or_default)).collect()
 }

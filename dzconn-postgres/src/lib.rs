@@ -121,8 +121,10 @@
 mod connector;
 mod engine;
 mod error;
+mod privileges;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use connector::{Postgres, connector};

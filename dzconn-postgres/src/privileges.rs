@@ -1,15 +1,57 @@
-//! What an operator is told: who must run what.
+//! Who may what, and whom an operator must ask where the admin may not.
 
+use dzconn_core::engine::Reads;
+use dzconn_core::model::{TableName, UserName};
 use dzconn_core::{Error, ErrorKind, Result};
 
-use super::{Server, Session};
+use crate::engine::{Server, Session};
 use crate::error;
 use crate::sql::look::{self, Held};
 use crate::sql::{self, Relation, Role};
+use crate::wire::columns;
+
+/// See [`SourceEngine::reads`](dzconn_core::SourceEngine::reads).
+pub(crate) async fn reads(session: &mut Session, user: &UserName, table: &TableName) -> Result<Reads> {
+    let role = Role::new(user)?;
+    if table.database() != session.server.database {
+        let database = &session.server.database;
+        return Ok(Reads::CannotTell(format!("{table} is not in database {database:?}, which the connection names")));
+    }
+    let Some(relation) = Relation::new(table) else { return Ok(Reads::No) };
+    let rows = session.wire.look("looking up privileges", [], look::reads(role, relation)).await?;
+    let mut can = false;
+    let mut ways = Vec::new();
+    for [what, who] in rows.into_iter().filter_map(columns) {
+        let quoted = sql::quoted(&who);
+        match what.as_str() {
+            "can" => can = who == "true",
+            "own" => ways.push(format!("a privilege of its own, granted by {quoted}")),
+            "public" => ways.push(format!("PUBLIC, granted by {quoted}")),
+            "super" => ways.push("it is a superuser".to_owned()),
+            _ => ways.push(format!("role {quoted}")),
+        }
+    }
+    Ok(if can { Reads::Yes(ways) } else { Reads::No })
+}
+
+/// See [`SourceEngine::excess`](dzconn_core::SourceEngine::excess).
+pub(crate) async fn excess(
+    session: &mut Session,
+    user: &UserName,
+    granted: &[TableName],
+    limit: usize,
+) -> Result<Vec<String>> {
+    let role = Role::new(user)?;
+    let here: Vec<_> = granted.iter().filter(|table| table.database() == session.server.database).cloned().collect();
+    let query = look::excess(role, &sql::relations(&here), limit);
+    let rows = session.wire.look("looking for what the user can do", [], query).await?;
+    let rows = rows.into_iter().filter_map(columns);
+    Ok(rows.map(|[what, one, two, way]| look::sentence(&what, &one, &two, &way)).collect())
+}
 
 impl Session {
     /// The error for what only others can take back.
-    pub(super) fn granted_by_other(&self, role: Role<'_>, left: &[Held]) -> Result<()> {
+    pub(crate) fn granted_by_other(&self, role: Role<'_>, left: &[Held]) -> Result<()> {
         if left.is_empty() {
             return Ok(());
         }
@@ -29,12 +71,12 @@ impl Session {
             "{}; or let {admin} SET ROLE to the grantor, and dzconn takes them back itself",
             revokes.join("; "),
         ))
-        .on_source(&self.source))
+        .on_source(&self.wire.source))
     }
 
     /// Why a role cannot be dropped, as an error.
-    pub(super) async fn explain_dependents(&mut self, role: Role<'_>, dropping: Error) -> Error {
-        let rows = match self.look("looking for what the user has", [], look::obstacles(role)).await {
+    pub(crate) async fn explain_dependents(&mut self, role: Role<'_>, dropping: Error) -> Error {
+        let rows = match self.wire.look("looking for what the user has", [], look::obstacles(role)).await {
             Ok(rows) => rows,
             Err(error) => return error,
         };
@@ -59,16 +101,16 @@ impl Session {
             return dropping;
         };
         let vendor = dropping.vendor_code().unwrap_or_default();
-        error.vendor(vendor).on_source(&self.source)
+        error.vendor(vendor).on_source(&self.wire.source)
     }
 
     /// Says who may change a role, where the admin may not: from 16 on, only who has ADMIN on it.
-    pub(super) async fn explain_denied(&mut self, role: Role<'_>, error: Error) -> Error {
+    pub(crate) async fn explain_denied(&mut self, role: Role<'_>, error: Error) -> Error {
         if error.kind() != ErrorKind::AdminDenied {
             return error;
         }
         let admin = sql::quoted(&self.server.role);
-        let rows = self.look("looking for the role's admins", [], look::admins_of(role)).await.unwrap_or_default();
+        let rows = self.wire.look("looking for the role's admins", [], look::admins_of(role)).await.unwrap_or_default();
         let admins: Vec<_> = rows.iter().flatten().map(|name| sql::quoted(name)).collect();
         let who = if admins.is_empty() { "a superuser".to_owned() } else { admins.join(" or ") };
         error.advise(format!(
@@ -77,7 +119,7 @@ impl Session {
         ))
     }
 
-    pub(super) fn explain_grant(&self, relation: Relation<'_>, error: Error) -> Error {
+    pub(crate) fn explain_grant(&self, relation: Relation<'_>, error: Error) -> Error {
         let Server { database, role: admin, .. } = &self.server;
         let code = error::code(&error);
         let advice = match error.kind() {
