@@ -71,6 +71,7 @@
 //! - `sqlite`: tracking and credentials in one local file.
 //! - `testkit`: the conformance suites.
 
+pub mod audit;
 pub mod catalog;
 pub mod engine;
 mod error;

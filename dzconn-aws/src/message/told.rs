@@ -114,21 +114,9 @@ fn without_login(url: String, lower: &str) -> Option<String> {
     if !words && !login {
         return Some(url);
     }
-    let url: JdbcUrl = url.parse().ok()?;
-    let endpoint = url.endpoint;
-    let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host };
-    let (engine, port) = (endpoint.subprotocol, endpoint.port);
-    Some(match (engine.as_str(), endpoint.target) {
-        // A descriptor may hold anything.
-        (_, Target::Descriptor(_)) => return None,
-        ("sqlserver", Target::Database(name)) => format!("jdbc:sqlserver://{host}:{port};databaseName={name}"),
-        ("oracle", Target::Service(name)) => format!("jdbc:oracle:thin:@//{host}:{port}/{name}"),
-        ("oracle", Target::Sid(name)) => format!("jdbc:oracle:thin:@{host}:{port}:{name}"),
-        (_, Target::Database(name) | Target::Service(name) | Target::Sid(name)) => {
-            format!("jdbc:{engine}://{host}:{port}/{name}")
-        }
-        (_, Target::Default) => format!("jdbc:{engine}://{host}:{port}"),
-    })
+    let endpoint = url.parse::<JdbcUrl>().ok()?.endpoint;
+    // A descriptor may hold anything.
+    (!matches!(endpoint.target, Target::Descriptor(_))).then(|| endpoint.jdbc_url())
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Performs a run's effects against the ports. The only place that retries.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 
 use super::sessions::Sessions;
 use super::settings::Settings;
+use crate::audit;
 use crate::engine::{Created, EngineConnector, Lock, LockKey, SourceEngine};
 use crate::model::{AssetId, AssetPath, Source, SourceKey, Subscription, TableName, UserName};
 use crate::portal::{Question, Wanted};
@@ -36,6 +37,8 @@ pub(crate) struct Driver<'a> {
     pub(crate) copies: Option<&'a dyn CredentialStore>,
     pub(crate) settings: &'a Settings,
     pub(crate) deadline: Deadline,
+    /// For the audit trail.
+    id: u64,
     session: Option<Box<dyn SourceEngine>>,
     retries: u32,
     /// What effects have failed with, in order.
@@ -60,6 +63,7 @@ impl<'a> Driver<'a> {
             copies: None,
             settings,
             deadline,
+            id: rand::random(),
             session: None,
             retries: 0,
             errors: Vec::new(),
@@ -77,18 +81,19 @@ impl<'a> Driver<'a> {
             self.errors.clear();
         }
         loop {
+            let begun = Instant::now();
             let result = self.deadline.run("the run", self.once(effect)).await;
+            self.audit().tell(effect, &result, self.retries, begun.elapsed());
             let error = match result {
                 Ok(answer) => {
                     if answer == Answer::Wrote(WriteOutcome::Conflict) {
                         pause(self.settings.backoff / 10).await;
                     }
-                    tracing::debug!(effect = name(effect), subject = %self.subscription.location.path, environment = %self.subscription.consumer.environment, "done");
                     return Ok(answer);
                 }
                 Err(error) => self.in_context(error, effect),
             };
-            tracing::debug!(effect = name(effect), %error, "failed");
+            tracing::debug!(%error, "an effect failed");
             let ends_session = effect.needs_session() && error.kind().ends_session();
             if ends_session {
                 self.session = None;
@@ -121,6 +126,11 @@ impl<'a> Driver<'a> {
                 return Ok(Answer::Wrote(WriteOutcome::Conflict));
             }
         }
+    }
+
+    fn audit(&self) -> audit::Run<'_> {
+        let part = if self.source.is_some() { "producer" } else { "consumer" };
+        audit::Run { id: self.id, part, subscription: self.subscription }
     }
 
     /// Puts an unlocked session aside for the next run.
@@ -324,36 +334,6 @@ pub(crate) fn step(effect: &Effect) -> Step {
         | Effect::CreateCopy(..)
         | Effect::ReplaceCopy(..)
         | Effect::BurnCopy(_) => Step::ConsumerSecret,
-    }
-}
-
-/// The effect's name, for logs: never its contents.
-fn name(effect: &Effect) -> &'static str {
-    match effect {
-        Effect::Lock => "lock",
-        Effect::Unlock => "unlock",
-        Effect::Ask => "ask",
-        Effect::Read(_) => "read records",
-        Effect::Find => "find",
-        Effect::Commit(_) => "commit",
-        Effect::Resolve(_) => "resolve",
-        Effect::ReadSecret(_) => "read secret",
-        Effect::InspectSecret(_) => "inspect secret",
-        Effect::CreateSecret(..) => "create secret",
-        Effect::Share(..) => "share secret",
-        Effect::Burn(_) => "burn secret",
-        Effect::CreateUser(_) => "create user",
-        Effect::SetPassword(_) => "set password",
-        Effect::LogIn(..) => "log in as user",
-        Effect::Grant { .. } => "grant",
-        Effect::Revoke { .. } => "revoke",
-        Effect::Reads(..) => "read back",
-        Effect::DropUser(_) => "drop user",
-        Effect::ReadCopy(_) => "read copy",
-        Effect::ReadShared(_) => "read shared secret",
-        Effect::CreateCopy(..) => "create copy",
-        Effect::ReplaceCopy(..) => "replace copy",
-        Effect::BurnCopy(_) => "burn copy",
     }
 }
 

@@ -5,6 +5,7 @@ mod sqlserver;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;

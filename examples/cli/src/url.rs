@@ -1,6 +1,6 @@
 //! JDBC URLs and TLS modes as an operator writes them.
 
-use dzconn_core::model::{CaBundle, JdbcUrl, SourceEndpoint, Target, Tls};
+use dzconn_core::model::{CaBundle, JdbcUrl, SourceEndpoint, Tls};
 
 /// The modes, from the weakest to the strictest.
 pub(crate) const TLS_MODES: [&str; 4] = ["disable", "require", "verify-ca", "verify-full"];
@@ -51,46 +51,9 @@ pub(crate) fn tls(mode: Option<&str>, url: Option<&Tls>, bundle: Option<CaBundle
     }
 }
 
-/// The JDBC URL of an address, for clients that take one.
-pub(crate) fn jdbc(endpoint: &SourceEndpoint, database: Option<&str>) -> String {
-    let SourceEndpoint { subprotocol, host, port, .. } = endpoint;
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let database = database.or(match &endpoint.target {
-        Target::Database(name) | Target::Service(name) => Some(name.as_str()),
-        _ => None,
-    });
-    format!("jdbc:{subprotocol}://{host}:{port}/{}", encode(database.unwrap_or_default()))
-}
-
-/// A database's name as a part of a URL.
-fn encode(name: &str) -> String {
-    let mut text = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_jdbc_url_is_written_so_that_clients_read_it() {
-        let endpoint = |host: &str| SourceEndpoint {
-            subprotocol: "postgresql".into(),
-            host: host.into(),
-            port: 5432,
-            instance: None,
-            target: Target::Database("my db/1".into()),
-        };
-        assert_eq!(jdbc(&endpoint("db"), None), "jdbc:postgresql://db:5432/my%20db%2F1");
-        assert_eq!(jdbc(&endpoint("::1"), Some("x")), "jdbc:postgresql://[::1]:5432/x");
-    }
 
     #[test]
     fn a_url_that_holds_a_password_is_refused_without_quoting_it() {

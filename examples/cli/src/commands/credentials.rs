@@ -10,7 +10,6 @@ use crate::args::CredentialsArgs;
 use crate::exit::Exit;
 use crate::failure::{self, Failure};
 use crate::output::Paint;
-use crate::url;
 use crate::world::World;
 
 pub(crate) async fn credentials(world: World, args: CredentialsArgs) -> failure::Result {
@@ -45,7 +44,7 @@ async fn read(world: &World, args: &CredentialsArgs) -> Result<(SecretName, Stor
 fn json(name: &SecretName, secret: &StoredSecret, show: bool) -> Value {
     let Credentials { endpoint, database, user, password, ssl } = &secret.credentials;
     let mut json = json!({
-        "jdbc_url": url::jdbc(endpoint, database.as_deref()),
+        "jdbc_url": secret.credentials.jdbc_url(),
         "engine": endpoint.subprotocol,
         "host": endpoint.host,
         "port": endpoint.port,
@@ -69,7 +68,7 @@ fn text(paint: Paint, name: &SecretName, secret: &StoredSecret, show: bool) -> S
     };
     let hidden = "hidden; --show-password prints it";
     let port = endpoint.port.to_string();
-    let jdbc = url::jdbc(endpoint, database.as_deref());
+    let jdbc = secret.credentials.jdbc_url();
     let lines = [
         ("jdbc url", jdbc.as_str()),
         ("host", &endpoint.host),
