@@ -162,6 +162,19 @@ pub trait SourceEngine: Debug + Send {
     /// Whether the user exists.
     async fn user_exists(&mut self, user: &UserName) -> Result<bool>;
 
+    /// The users whose names begin with this, letter by letter, in any order; also those that cannot log in.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AdminDenied`] if the admin may not see who there is.
+    async fn users(&mut self, prefix: &str) -> Result<Vec<UserName>>;
+
+    /// The tables that the user itself was granted to read, in whole or in part, by whomever: not by way of a role or PUBLIC.
+    /// Where a session sees one database only, those of that database. A missing user has none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AdminDenied`] if the admin may not see what was granted.
+    async fn granted(&mut self, user: &UserName) -> Result<Vec<TableName>>;
+
     /// Closes the connection in good order.
     async fn close(self: Box<Self>) -> Result<()>;
 }

@@ -82,6 +82,7 @@ pub mod model;
 mod outcome;
 pub mod password;
 pub mod portal;
+pub mod reconcile;
 mod secret;
 pub mod sql;
 #[cfg(feature = "sqlite")]

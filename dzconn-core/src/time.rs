@@ -35,6 +35,12 @@ impl Timestamp {
     pub const fn seconds(self) -> i64 {
         self.0
     }
+
+    /// How long it is from this to a later time; nothing if it is not later.
+    #[must_use]
+    pub fn until(self, later: Self) -> Duration {
+        Duration::from_secs(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or_default())
+    }
 }
 
 impl fmt::Display for Timestamp {

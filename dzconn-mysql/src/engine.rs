@@ -480,6 +480,14 @@ impl SourceEngine for Session {
         self.exists(account).await.map_err(|error| self.wire.name(error))
     }
 
+    async fn users(&mut self, prefix: &str) -> Result<Vec<UserName>> {
+        privileges::users(&mut self.wire, prefix).await.map_err(|error| self.wire.name(error))
+    }
+
+    async fn granted(&mut self, user: &UserName) -> Result<Vec<TableName>> {
+        privileges::granted(&mut self.wire, user).await.map_err(|error| self.wire.name(error))
+    }
+
     async fn close(self: Box<Self>) -> Result<()> {
         self.wire.close().await
     }

@@ -212,6 +212,21 @@ pub(crate) async fn excess(
     Ok(found)
 }
 
+/// See [`SourceEngine::users`](dzconn_core::SourceEngine::users).
+pub(crate) async fn users(wire: &mut Wire, prefix: &str) -> Result<Vec<UserName>> {
+    let answers = wire.run(vec![look::users(prefix)]).await?.or_refused("the accounts cannot be looked at")?;
+    let names = rows(&answers, 0).map(|[user, ..]| user).filter(|user| user.starts_with(prefix));
+    names.map(UserName::new).collect()
+}
+
+/// See [`SourceEngine::granted`](dzconn_core::SourceEngine::granted).
+pub(crate) async fn granted(wire: &mut Wire, user: &UserName) -> Result<Vec<TableName>> {
+    let account = Account::new(user)?;
+    let answers = wire.run(vec![look::granted(account)]).await?.or_refused("the grant tables cannot be read")?;
+    let own = rows(&answers, 0).filter(|[user, ..]| *user == account.user());
+    own.map(|[_, _, database, name, ..]| TableName::in_database(database, name)).collect()
+}
+
 /// The sentences in one batch of [`excess`]'s answers.
 fn collect(holders: &mut Holders<'_>, answers: &Answers, granted: &[TableName], found: &mut Vec<String>) {
     for [user, host, database, name, on_table, on_columns] in rows(answers, 0) {

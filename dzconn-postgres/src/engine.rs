@@ -318,6 +318,18 @@ impl SourceEngine for Session {
         Ok(!self.wire.look("looking for the user", [], look::role(role)).await?.is_empty())
     }
 
+    async fn users(&mut self, prefix: &str) -> Result<Vec<UserName>> {
+        let rows = self.wire.look("looking for users", [], look::roles(prefix)).await?;
+        rows.into_iter().filter_map(columns).map(|[name]| UserName::new(name)).collect()
+    }
+
+    async fn granted(&mut self, user: &UserName) -> Result<Vec<TableName>> {
+        let role = Role::new(user)?;
+        let rows = self.wire.look("looking for what the user was granted", [], look::granted(role)).await?;
+        let rows = rows.into_iter().filter_map(columns);
+        rows.map(|[schema, name]| TableName::in_schema(&self.server.database, schema, name)).collect()
+    }
+
     async fn close(self: Box<Self>) -> Result<()> {
         self.wire.close().await
     }

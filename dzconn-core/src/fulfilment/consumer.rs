@@ -13,9 +13,9 @@ use crate::{Deadline, Result, Step, TrackingStore};
 /// What runs in the consumer's account.
 #[derive(Debug)]
 pub struct Consumer {
-    pub(super) copies: Arc<dyn CredentialStores>,
-    pub(super) tracking: Arc<dyn TrackingStore>,
-    pub(super) settings: Settings,
+    pub(crate) copies: Arc<dyn CredentialStores>,
+    pub(crate) tracking: Arc<dyn TrackingStore>,
+    pub(crate) settings: Settings,
 }
 
 impl Consumer {

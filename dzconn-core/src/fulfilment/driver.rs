@@ -218,17 +218,7 @@ impl<'a> Driver<'a> {
             Some(session) => session,
             None => side.connector.connect(side.source, self.deadline).await?,
         };
-        let wait = self.settings.lock_wait.min(self.deadline.remaining());
-        let hold = self.settings.deadline.saturating_add(Duration::from_secs(10));
-        match session.lock(&LockKey::new(&self.subscription.key()), wait, hold).await? {
-            Lock::Held => {}
-            Lock::Unsupported(_) if self.settings.host_serialises => {}
-            Lock::Unsupported(why) => {
-                return Err(Error::new(ErrorKind::LockUnsupported, why).advise(
-                    "let the host run at most one grant or revoke at a time for each (connection, environment), and say so in the settings (host_serialises)",
-                ));
-            }
-        }
+        take_lock(&mut *session, &self.subscription.key(), self.settings, self.deadline).await?;
         self.session = Some(session);
         Ok(())
     }
@@ -259,6 +249,25 @@ impl<'a> Driver<'a> {
             Some(session) => Ok(&mut **session),
             None => Err(Error::new(ErrorKind::LockLost, "there is no session on the source any more")),
         }
+    }
+}
+
+/// Takes the source's lock for a key.
+pub(crate) async fn take_lock(
+    session: &mut dyn SourceEngine,
+    key: &SourceKey,
+    settings: &Settings,
+    deadline: Deadline,
+) -> Result<()> {
+    let wait = settings.lock_wait.min(deadline.remaining());
+    let hold = settings.deadline.saturating_add(Duration::from_secs(10));
+    match session.lock(&LockKey::new(key), wait, hold).await? {
+        Lock::Held => Ok(()),
+        Lock::Unsupported(_) if settings.host_serialises => Ok(()),
+        Lock::Unsupported(why) => Err(Error::new(ErrorKind::LockUnsupported, why).advise(
+            "let the host run at most one grant or revoke at a time for each (connection, environment), and say so in the \
+             settings (host_serialises)",
+        )),
     }
 }
 

@@ -12,14 +12,14 @@ use crate::model::{
 };
 use crate::portal::{Lookup, Portal, Question, Wanted};
 use crate::store::{Change, Expect, Key, Query, Record, Stored, Transaction, WriteOutcome};
-use crate::workflow::{Fresh as _, Outcome};
+use crate::workflow::{Errand, Fresh as _, Outcome};
 use crate::{Error, ErrorKind, Result, Step, TrackingStore};
 
 /// What runs where the portal and the tracking tables are.
 #[derive(Clone, Debug)]
 pub struct Governance {
-    pub(super) portal: Arc<dyn Portal>,
-    pub(super) tracking: Arc<dyn TrackingStore>,
+    pub(crate) portal: Arc<dyn Portal>,
+    pub(crate) tracking: Arc<dyn TrackingStore>,
 }
 
 impl Governance {
@@ -179,7 +179,8 @@ impl Governance {
     /// # Errors
     /// [`ErrorKind::NotFound`] if an older system granted the asset, and where cannot be told.
     pub async fn orders(&self, subscription: &Subscription, wish: Wanted) -> Result<Vec<Order>> {
-        let here = Order { subscription: subscription.clone(), wish, leaves: false, older: false, table: None };
+        let here =
+            Order { subscription: subscription.clone(), wish, errand: Errand::Fulfil, older: false, table: None };
         let Some(row) = self.tracked(subscription).await? else {
             // An older system may have died before it wrote the row. Where it has written others, a path may be theirs.
             let older = wish != Wanted::Grant && !self.has_older_rows(&subscription.consumer.environment).await?;
@@ -197,10 +198,10 @@ impl Governance {
         Ok(match wish {
             Wanted::Grant if stays => vec![Order { older, table, ..here }],
             Wanted::Grant => {
-                vec![Order { subscription: there, wish: Wanted::Revoke, leaves: true, older, table }, here]
+                vec![Order { subscription: there, wish: Wanted::Revoke, errand: Errand::Leave, older, table }, here]
             }
             Wanted::Retain | Wanted::Revoke => {
-                vec![Order { subscription: there, wish, leaves: false, older, table }]
+                vec![Order { subscription: there, wish, errand: Errand::Fulfil, older, table }]
             }
         })
     }

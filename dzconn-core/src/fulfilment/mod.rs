@@ -17,6 +17,7 @@ use std::time::Duration;
 
 pub use builder::FulfilmentBuilder;
 pub use consumer::Consumer;
+pub(crate) use driver::take_lock;
 pub use governance::{Governance, RecordedPortal};
 pub use plan::{Plan, PlannedStep};
 pub use producer::{Producer, ProducerReport};
@@ -25,7 +26,7 @@ pub use settings::Settings;
 use crate::event::SubscriptionEvent;
 use crate::model::{Subscription, TableName};
 use crate::portal::{Lookup, Wanted};
-use crate::workflow::{Consumed, Delivery, Did, Granted, Outcome, Revoked};
+use crate::workflow::{Consumed, Delivery, Did, Errand, Granted, Outcome, Revoked};
 use crate::{Changed, Deadline, Error, Result, Step};
 
 /// How long a report may take, at most.
@@ -39,10 +40,10 @@ const REPORT: Duration = Duration::from_secs(15);
 pub struct Fulfilment(Arc<Parts>);
 
 #[derive(Debug)]
-struct Parts {
-    governance: Governance,
-    producer: Producer,
-    consumer: Consumer,
+pub(crate) struct Parts {
+    pub(crate) governance: Governance,
+    pub(crate) producer: Producer,
+    pub(crate) consumer: Consumer,
 }
 
 /// One run of the producer's and the consumer's part: what for, and where.
@@ -52,8 +53,8 @@ pub struct Order {
     pub subscription: Subscription,
     /// What it is started for; the portal has the last word.
     pub wish: Wanted,
-    /// The asset has moved away from here: it is taken back, unless access is to be retained.
-    pub leaves: bool,
+    /// What it has come for.
+    pub errand: Errand,
     /// It was granted by an older system, which did not record for which asset it granted a path.
     pub older: bool,
     /// The table that tracking has for the asset.
@@ -142,6 +143,10 @@ impl Fulfilment {
         Ok(lookups.into_iter().map(unchanged).collect())
     }
 
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
     /// Closes the sessions that are kept for later runs.
     pub async fn close(&self) {
         self.0.producer.close().await;
@@ -173,7 +178,7 @@ impl Fulfilment {
         Ok(outcome)
     }
 
-    async fn bring_about(&self, order: &Order, deadline: Deadline) -> Result<Outcome> {
+    pub(crate) async fn bring_about(&self, order: &Order, deadline: Deadline) -> Result<Outcome> {
         let Parts { producer, consumer, .. } = &*self.0;
         let report = producer.run(order, deadline).await?;
         let delivery = match &report.did {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::Order;
 use super::driver::{Driver, SourceSide};
 use super::fresh::System;
-use super::sessions::Sessions;
+use super::sessions::{Sessions, Turn};
 use super::settings::Settings;
 use crate::engine::Engines;
-use crate::model::Source;
+use crate::model::{Source, SourceKey};
 use crate::store::CredentialStores;
 use crate::workflow::{Answer, Did, Effect, Next, ProducerRun, ProducerTask};
 use crate::{Catalog, Changed, Deadline, Error, Portal, Result, Step, TrackingStore};
@@ -16,12 +16,12 @@ use crate::{Catalog, Changed, Deadline, Error, Portal, Result, Step, TrackingSto
 /// What runs in the producer's account. It keeps idle sessions on sources; [`close`](Self::close) ends them in good order.
 #[derive(Debug)]
 pub struct Producer {
-    pub(super) engines: Engines,
-    pub(super) credentials: Arc<dyn CredentialStores>,
-    pub(super) tracking: Arc<dyn TrackingStore>,
-    pub(super) catalog: Arc<dyn Catalog>,
-    pub(super) portal: Arc<dyn Portal>,
-    pub(super) settings: Settings,
+    pub(crate) engines: Engines,
+    pub(crate) credentials: Arc<dyn CredentialStores>,
+    pub(crate) tracking: Arc<dyn TrackingStore>,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) portal: Arc<dyn Portal>,
+    pub(crate) settings: Settings,
     sessions: Sessions,
 }
 
@@ -48,6 +48,11 @@ impl Producer {
     ) -> Self {
         let sessions = Sessions::new(settings.sessions_per_source);
         Self { engines, credentials, tracking, catalog, portal, settings, sessions }
+    }
+
+    /// Waits for its turn among the runs of this process.
+    pub(crate) async fn turn(&self, key: &SourceKey, deadline: Deadline) -> Result<Turn> {
+        self.sessions.turn(key, deadline).await
     }
 
     /// How to reach the source of an order.
@@ -77,8 +82,7 @@ impl Producer {
                 .for_environment(&order.subscription.consumer.environment)
                 .changed(Changed::Nothing)
         };
-        let _turn =
-            self.sessions.turn(&order.subscription.key(), deadline).await.map_err(|e| early(e.at(Step::Lock)))?;
+        let _turn = self.turn(&order.subscription.key(), deadline).await.map_err(|e| early(e.at(Step::Lock)))?;
         let source = self.source(order, deadline).await?;
         let connector = &**self.engines.for_source(&source).map_err(|error| early(error.at(Step::LookUp)))?;
         let credentials = deadline.run("finding the producer's secrets", self.credentials.of(&location.owner)).await;
@@ -121,7 +125,7 @@ impl Producer {
             subscription: order.subscription.clone(),
             wish: order.wish,
             ask: true,
-            leaves: order.leaves,
+            errand: order.errand,
             older: order.older,
             table: order.table.clone(),
             user: connector.fold_user_name(user),

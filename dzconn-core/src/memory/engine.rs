@@ -417,6 +417,14 @@ impl SourceEngine for MemorySession {
         self.look(|database| database.user_exists(user))
     }
 
+    async fn users(&mut self, prefix: &str) -> Result<Vec<UserName>> {
+        self.look(|database| database.users().filter(|user| user.as_str().starts_with(prefix)).cloned().collect())
+    }
+
+    async fn granted(&mut self, user: &UserName) -> Result<Vec<TableName>> {
+        self.look(|database| database.granted(user).cloned().collect())
+    }
+
     async fn close(self: Box<Self>) -> Result<()> {
         Ok(())
     }

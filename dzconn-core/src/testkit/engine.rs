@@ -360,6 +360,8 @@ macro_rules! __engine_rules {
                 excess_names_what_is_not_listed: EXCESS,
                 excess_names_what_public_gives: EXCESS,
                 excess_keeps_to_its_limit: EXCESS,
+                users_are_found_by_their_prefix: USERS,
+                what_was_granted_is_listed: GRANTED,
             }
             names {
                 hostile_table_names_are_data: GRANT,

@@ -12,6 +12,6 @@ mod transition;
 
 pub use consumer::{Consumed, ConsumerRun, ConsumerTask};
 pub use effect::{Answer, Effect, Failure, Fresh, Next};
-pub use producer::{Delivery, Did, Produced, ProducerRun, ProducerTask};
+pub use producer::{Delivery, Did, Errand, Produced, ProducerRun, ProducerTask};
 
 pub use crate::outcome::{Granted, Outcome, Revoked};

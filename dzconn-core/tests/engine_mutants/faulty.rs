@@ -105,11 +105,11 @@ impl FaultySession {
         self.past(|database| database.tables().cloned().collect())
     }
 
-    fn granted(&self, user: &UserName) -> Vec<TableName> {
+    fn all_granted(&self, user: &UserName) -> Vec<TableName> {
         self.past(|database| database.granted(user).cloned().collect())
     }
 
-    fn users(&self) -> Vec<UserName> {
+    fn all_users(&self) -> Vec<UserName> {
         self.past(|database| database.users().cloned().collect())
     }
 }
@@ -228,7 +228,7 @@ impl SourceEngine for FaultySession {
     }
 
     async fn grant(&mut self, user: &UserName, table: &TableName, take_back: &[TableName]) -> Result<()> {
-        let granted = self.granted(user);
+        let granted = self.all_granted(user);
         match self.fault {
             Fault::GrantDoesNothing => return Ok(()),
             Fault::GrantToggles if granted.contains(table) => {
@@ -246,7 +246,7 @@ impl SourceEngine for FaultySession {
                 return Ok(());
             }
             Fault::LockLossIsNotSeen => return self.past(|database| database.grant(user, table, take_back)),
-            Fault::GrantMakesUsers if !self.users().contains(user) => {
+            Fault::GrantMakesUsers if !self.all_users().contains(user) => {
                 let source = self.engine.source();
                 let credentials = Credentials {
                     endpoint: source.endpoint,
@@ -278,7 +278,7 @@ impl SourceEngine for FaultySession {
     }
 
     async fn revoke(&mut self, user: &UserName, tables: &[TableName]) -> Result<()> {
-        let granted = self.granted(user);
+        let granted = self.all_granted(user);
         match self.fault {
             Fault::RevokeDoesNothing => Ok(()),
             Fault::RevokeTakesEverything => self.inner().revoke(user, &granted).await,
@@ -288,10 +288,10 @@ impl SourceEngine for FaultySession {
                 let there: Vec<_> = tables.iter().filter(|table| known.contains(table)).cloned().collect();
                 self.inner().revoke(user, &there).await
             }
-            Fault::RevokeFailsOnMissingUser if !self.users().contains(user) => Err(missing("no user")),
+            Fault::RevokeFailsOnMissingUser if !self.all_users().contains(user) => Err(missing("no user")),
             Fault::RevokeHidesOthers => self.inner().revoke(user, tables).await.or(Ok(())),
             Fault::RevokeFromAll => {
-                for user in self.users() {
+                for user in self.all_users() {
                     self.inner().revoke(&user, tables).await?;
                 }
                 Ok(())
@@ -311,7 +311,7 @@ impl SourceEngine for FaultySession {
                     tried.drop_user(user).is_err_and(|error| error.kind() == ErrorKind::SessionsRemain)
                 });
                 if stays {
-                    let granted = self.granted(user);
+                    let granted = self.all_granted(user);
                     self.past(|database| database.disable_user(user));
                     return self.past(|database| database.revoke(user, &granted));
                 }
@@ -321,14 +321,14 @@ impl SourceEngine for FaultySession {
                 self.past(|database| database.disable_user(user));
                 Ok(())
             }
-            Fault::DropFailsOnMissing if !self.users().contains(user) => Err(missing("no user")),
+            Fault::DropFailsOnMissing if !self.all_users().contains(user) => Err(missing("no user")),
             Fault::DropFailsOnDisabled => {
                 let disabled = self.past(|database| {
                     let mut disabled = database.clone();
                     disabled.disable_user(user);
                     disabled == *database
                 });
-                if disabled && self.users().contains(user) {
+                if disabled && self.all_users().contains(user) {
                     return Err(missing("disabled"));
                 }
                 self.inner().drop_user(user).await
@@ -362,7 +362,7 @@ impl SourceEngine for FaultySession {
             (Fault::ReadsIsAlwaysYes, _) => Reads::Yes(vec!["surely".to_owned()]),
             (Fault::ReadsNeverTells, _) => Reads::CannotTell("courage".to_owned()),
             (Fault::ReadsKeepsTheWays, Reads::Yes(_)) => Reads::Yes(vec![]),
-            (Fault::ReadsMissesPublic, Reads::Yes(_)) if !self.granted(user).contains(table) => Reads::No,
+            (Fault::ReadsMissesPublic, Reads::Yes(_)) if !self.all_granted(user).contains(table) => Reads::No,
             (_, reads) => reads,
         })
     }
@@ -378,9 +378,27 @@ impl SourceEngine for FaultySession {
 
     async fn user_exists(&mut self, user: &UserName) -> Result<bool> {
         if self.is(Fault::UserExistsByPattern) {
-            return Ok(self.users().iter().any(|known| fits(user.as_str(), known.as_str())));
+            return Ok(self.all_users().iter().any(|known| fits(user.as_str(), known.as_str())));
         }
         self.inner().user_exists(user).await
+    }
+
+    async fn users(&mut self, prefix: &str) -> Result<Vec<UserName>> {
+        match self.fault {
+            Fault::UsersByPattern => {
+                let fitting = |user: &UserName| fits(prefix, user.as_str().get(..prefix.len()).unwrap_or_default());
+                Ok(self.all_users().into_iter().filter(fitting).collect())
+            }
+            _ => self.inner().users(prefix).await,
+        }
+    }
+
+    async fn granted(&mut self, user: &UserName) -> Result<Vec<TableName>> {
+        let mut granted = self.inner().granted(user).await?;
+        if self.is(Fault::GrantedForgetsOne) {
+            granted.pop();
+        }
+        Ok(granted)
     }
 
     async fn close(self: Box<Self>) -> Result<()> {

@@ -96,6 +96,8 @@ faults! {
     ExcessCountsTheGranted: "reads::excess_is_empty_without_excess";
     ExcessIgnoresTheLimit: "reads::excess_keeps_to_its_limit";
     UserExistsByPattern: "create_user::user_exists_tells";
+    UsersByPattern: "reads::users_are_found_by_their_prefix";
+    GrantedForgetsOne: "reads::what_was_granted_is_listed";
 }
 
 async fn must_be_noticed(fault: Fault, expected: &'static [&'static str]) {

@@ -76,6 +76,21 @@ fn three_runs_through_misfortune() {
     }
 }
 
+/// Tidying up undoes what dead runs have left, and takes nothing from anybody who lives.
+#[test]
+fn tidying_up_beside_other_runs() {
+    for (before, jobs) in
+        [("", "Ga Ca"), ("Ga", "Ga Ca"), ("Ga", "Ra Ca"), ("Ga Gb", "Ra Ca"), ("Gb", "Ga Ca"), ("Ga", "Gk@a Ca")]
+    {
+        holds_through_misfortune(before, jobs, 2);
+        holds(&Scenario::new(before, jobs).never_again(0).order(0, 1));
+        holds(&Scenario::new(before, jobs).never_again(0).late(Late::Creates).order(0, 1));
+    }
+    for jobs in ["Ga Gb Ca", "Ga Ra Ca"] {
+        holds(&Scenario::new("", jobs).never_again(0).order(0, 2));
+    }
+}
+
 /// The privilege goes with the last asset that is published from a table.
 #[test]
 fn two_assets_of_one_table() {

@@ -9,7 +9,7 @@ use dzconn_core::model::{
 };
 use dzconn_core::store::{Key, NewSecret, Record, Slot};
 use dzconn_core::workflow::{
-    Answer, Consumed, ConsumerRun, ConsumerTask, Did, Effect, Fresh, Next, Produced, ProducerRun, ProducerTask,
+    Answer, Consumed, ConsumerRun, ConsumerTask, Did, Effect, Errand, Fresh, Next, Produced, ProducerRun, ProducerTask,
 };
 use dzconn_core::{ErrorKind, Secret, Timestamp};
 
@@ -50,6 +50,7 @@ pub(crate) type Orders = Vec<Order>;
 pub(crate) struct Order {
     subscription: Subscription,
     wish: Wanted,
+    errand: Errand,
     ask: bool,
     table: Option<TableName>,
 }
@@ -140,6 +141,12 @@ impl Run {
     pub(crate) fn begin(&mut self, tracking: &TrackingState, scenario: &Scenario) {
         let (wish, asset, table) = match &self.job {
             Job::Fulfil { wish, asset, table } => (wish, asset, table),
+            Job::Tidy { asset, table } => {
+                let table = Some(crate::scenario::table(table));
+                let subscription = subscription(asset, table.as_ref().map_or("", TableName::name));
+                let order = Order { subscription, wish: Wanted::Revoke, errand: Errand::Tidy, ask: true, table };
+                return self.take(vec![order], scenario.rules);
+            }
             Job::Rotate => return self.part = Part::Foreign(Foreign::Rotate),
             Job::Meddle => return self.part = Part::Foreign(Foreign::Meddle),
         };
@@ -158,7 +165,7 @@ impl Run {
             subscription: order.subscription,
             wish: order.wish,
             ask: order.ask,
-            leaves: false,
+            errand: order.errand,
             older: false,
             table: order.table,
             user: user(),
@@ -276,21 +283,22 @@ fn outcome(summary: Summary, consumed: &Consumed) -> Outcome {
 
 /// As `Fulfilment` does: where tracking has the asset elsewhere, it is taken back there first, whatever the portal says.
 fn orders(here: Subscription, wish: Wanted, row: Option<AssetRecord>, ask: bool) -> Orders {
+    let errand = Errand::Fulfil;
     let Some(place) = row.and_then(|row| row.place) else {
-        return vec![Order { subscription: here, wish, ask, table: None }];
+        return vec![Order { subscription: here, wish, errand, ask, table: None }];
     };
     let mut there = here.clone();
     there.location.path = place.location.path.clone();
     let table = Some(place.table);
     match wish {
         Wanted::Grant if place.location.path == here.location.path => {
-            vec![Order { subscription: here, wish, ask, table }]
+            vec![Order { subscription: here, wish, errand, ask, table }]
         }
         Wanted::Grant => vec![
-            Order { subscription: there, wish: Wanted::Revoke, ask: false, table },
-            Order { subscription: here, wish, ask, table: None },
+            Order { subscription: there, wish: Wanted::Revoke, errand, ask: false, table },
+            Order { subscription: here, wish, errand, ask, table: None },
         ],
-        Wanted::Retain | Wanted::Revoke => vec![Order { subscription: there, wish, ask, table }],
+        Wanted::Retain | Wanted::Revoke => vec![Order { subscription: there, wish, errand, ask, table }],
     }
 }
 

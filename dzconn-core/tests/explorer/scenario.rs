@@ -19,6 +19,8 @@ pub(crate) const RUNS: usize = 3;
 pub(crate) enum Job {
     /// Bring about what is wanted for an asset, published as a table.
     Fulfil { wish: Wanted, asset: &'static str, table: &'static str },
+    /// Undo what dead runs have left half done to a table.
+    Tidy { asset: &'static str, table: &'static str },
     /// Somebody else rotates the password of the live secret, as AWS's rotation functions do: without the lock.
     Rotate,
     /// Somebody sets the user's password by hand, and tells nobody.
@@ -26,18 +28,19 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    /// `Ga`: grant asset a, published as table a. `Rk@a`: revoke asset k, published as table a. `T`: retain. `X`: rotate.
-    /// `M`: meddle.
+    /// `Ga`: grant asset a, published as table a. `Rk@a`: revoke asset k, published as table a. `T`: retain. `C`: tidy up.
+    /// `X`: rotate. `M`: meddle.
     pub(crate) fn parse(text: &'static str) -> Self {
+        let (asset, table) = text[1..].split_once('@').unwrap_or((&text[1..], &text[1..]));
         let wish = match &text[..1] {
             "G" => Wanted::Grant,
             "R" => Wanted::Revoke,
             "T" => Wanted::Retain,
+            "C" => return Self::Tidy { asset, table },
             "X" => return Self::Rotate,
             "M" => return Self::Meddle,
             _ => panic!("{text} is not a job"),
         };
-        let (asset, table) = text[1..].split_once('@').unwrap_or((&text[1..], &text[1..]));
         Self::Fulfil { wish, asset, table }
     }
 
@@ -213,7 +216,7 @@ impl Scenario {
     pub(crate) fn impossible(&self, run: usize) -> bool {
         let table = match &self.jobs[run] {
             Job::Fulfil { table, .. } => *table,
-            Job::Rotate | Job::Meddle => return false,
+            Job::Tidy { .. } | Job::Rotate | Job::Meddle => return false,
         };
         [MISSING, WITHHELD, DENIED].contains(&table)
     }
@@ -227,7 +230,7 @@ impl Scenario {
     pub(crate) fn moves(&self) -> bool {
         let places = |of: &Job| match of {
             Job::Fulfil { asset, table, .. } => Some((*asset, *table)),
-            Job::Rotate | Job::Meddle => None,
+            Job::Tidy { .. } | Job::Rotate | Job::Meddle => None,
         };
         let all: Vec<_> = self.before.iter().chain(&self.jobs).filter_map(places).collect();
         all.iter().any(|(asset, table)| all.iter().any(|(other, place)| asset == other && table != place))
@@ -252,7 +255,7 @@ impl Scenario {
                 Job::Fulfil { wish: Wanted::Revoke, asset, .. } if !failed => {
                     granted.remove(asset);
                 }
-                Job::Fulfil { .. } | Job::Rotate | Job::Meddle => {}
+                Job::Fulfil { .. } | Job::Tidy { .. } | Job::Rotate | Job::Meddle => {}
             }
         }
         granted

@@ -10,6 +10,7 @@ use crate::world::{Source, Vault};
 
 pub(crate) fn job(job: &Job) -> String {
     match job {
+        Job::Tidy { asset, .. } => format!("C{asset}"),
         Job::Rotate => "X".to_owned(),
         Job::Meddle => "M".to_owned(),
         Job::Fulfil { wish, asset, table } => {

@@ -391,7 +391,7 @@ pub(crate) fn without_world(effect: &Effect, run: &Run, scenario: &Scenario, pos
 
 pub(crate) fn asset_of(run: &Run) -> AssetId {
     match &run.job {
-        Job::Fulfil { asset: name, .. } => asset(name),
+        Job::Fulfil { asset: name, .. } | Job::Tidy { asset: name, .. } => asset(name),
         Job::Rotate | Job::Meddle => asset("none"),
     }
 }

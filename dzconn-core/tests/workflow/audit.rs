@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Once;
 
 use dzconn_core::ErrorKind;
@@ -40,7 +40,7 @@ impl<S: tracing::Subscriber> Layer<S> for Pipeline {
         let mut members = BTreeMap::new();
         event.record(&mut Members(&mut members));
         TOLD.with_borrow_mut(|(told, all)| {
-            all.push_str(&format!("{members:?}\n"));
+            writeln!(all, "{members:?}").unwrap();
             if event.metadata().target() == TARGET {
                 told.push((*event.metadata().level(), members));
             }

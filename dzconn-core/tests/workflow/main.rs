@@ -7,4 +7,5 @@ mod audit;
 mod faults;
 mod fulfilment;
 mod older;
+mod reconcile;
 mod world;

@@ -197,6 +197,14 @@ impl SourceEngine for SpiedSession {
     async fn user_exists(&mut self, user: &UserName) -> Result<bool> {
         spied!(self, "source.user_exists", self.0.user_exists(user))
     }
+    async fn users(&mut self, prefix: &str) -> Result<Vec<UserName>> {
+        spied!(self, "engine.users", self.0.users(prefix))
+    }
+
+    async fn granted(&mut self, user: &UserName) -> Result<Vec<TableName>> {
+        spied!(self, "engine.granted", self.0.granted(user))
+    }
+
     async fn close(self: Box<Self>) -> Result<()> {
         self.0.close().await
     }

@@ -64,6 +64,24 @@ pub(crate) fn user(account: Account<'_>) -> Sql {
     sql!["SELECT user, host FROM mysql.user WHERE ", is(account.user(), Some(Account::HOST), &Columns::GRANTEE)]
 }
 
+/// The accounts whose names begin so, or with what the server takes for equal.
+pub(crate) fn users(prefix: &str) -> Sql {
+    sql![
+        "SELECT user, host FROM mysql.user WHERE LEFT(user, CHAR_LENGTH(",
+        Text(prefix),
+        ")) = ",
+        Text(prefix),
+        " AND host = ",
+        Text(Account::HOST)
+    ]
+}
+
+/// What the account has of its own, as [`table_privileges`] has it, where it can read.
+pub(crate) fn granted(account: Account<'_>) -> Sql {
+    let holder = is(account.user(), Some(Account::HOST), &Columns::GRANTEE);
+    sql![TABLE_PRIVILEGES, holder, " AND ", SELECTS]
+}
+
 /// A row if the account has SELECT on the table, or on a column of it, by a grant of its own.
 pub(crate) fn own_select(account: Account<'_>, table: &TableName, folds: bool) -> Sql {
     let holder = is(account.user(), Some(Account::HOST), &Columns::GRANTEE);

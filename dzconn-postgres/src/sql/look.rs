@@ -49,6 +49,11 @@ pub(crate) fn role(role: Role<'_>) -> Sql {
     sql!["SELECT rolcanlogin::text FROM pg_roles WHERE rolname = ", Text(role.0)]
 }
 
+/// The roles whose names begin so.
+pub(crate) fn roles(prefix: &str) -> Sql {
+    sql!["SELECT rolname::text FROM pg_roles WHERE starts_with(rolname::text, ", Text(prefix), ")"]
+}
+
 /// Who may change the role, from 16 on.
 pub(crate) fn admins_of(role: Role<'_>) -> Sql {
     sql![
@@ -75,6 +80,22 @@ fn mentions(alias: &'static str, role: Role<'_>, shared: bool) -> Sql {
         ".refobjid = ",
         role.oid()
     ]
+}
+
+/// The relations `c` in the schemas `n` on which the role has privileges `a`, on the whole or on a column.
+fn on_relations(role: Role<'_>) -> Sql {
+    sql![
+        " FROM pg_shdepend d JOIN pg_class c ON c.oid = d.objid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         CROSS JOIN LATERAL aclexplode(CASE d.objsubid WHEN 0 THEN c.relacl \
+         ELSE (SELECT t.attacl FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum = d.objsubid) END) a \
+         WHERE d.classid = 'pg_class'::regclass AND a.grantee = d.refobjid AND ",
+        mentions("d", role, false)
+    ]
+}
+
+/// What the role was granted to read, `schema, name`.
+pub(crate) fn granted(role: Role<'_>) -> Sql {
+    sql!["SELECT DISTINCT n.nspname::text, c.relname::text", on_relations(role), " AND a.privilege_type = 'SELECT'"]
 }
 
 /// Where [`held`] looks.
@@ -111,12 +132,8 @@ pub(crate) fn held(role: Role<'_>, scope: Scope<'_>) -> Sql {
         }
     };
     let tables = sql![
-        "SELECT 'table' AS kind, n.nspname::text AS space, c.relname::text AS name, c.relowner AS owner, a.grantor \
-         FROM pg_shdepend d JOIN pg_class c ON c.oid = d.objid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         CROSS JOIN LATERAL aclexplode(CASE d.objsubid WHEN 0 THEN c.relacl \
-         ELSE (SELECT t.attacl FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum = d.objsubid) END) a \
-         WHERE d.classid = 'pg_class'::regclass AND a.grantee = d.refobjid AND ",
-        mentions("d", role, false),
+        "SELECT 'table' AS kind, n.nspname::text AS space, c.relname::text AS name, c.relowner AS owner, a.grantor",
+        on_relations(role),
         on_tables
     ];
     let schemas = sql![

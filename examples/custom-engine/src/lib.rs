@@ -388,6 +388,22 @@ impl SourceEngine for Session {
         self.look(move |catalog| catalog.users.contains_key(&user)).await
     }
 
+    async fn users(&mut self, prefix: &str) -> Result<Vec<UserName>> {
+        let prefix = prefix.to_owned();
+        let names: Vec<String> = self
+            .look(move |catalog| catalog.users.keys().filter(|name| name.starts_with(&prefix)).cloned().collect())
+            .await?;
+        names.into_iter().map(UserName::new).collect()
+    }
+
+    async fn granted(&mut self, user: &UserName) -> Result<Vec<TableName>> {
+        let user = user.to_string();
+        let tables: Vec<String> = self
+            .look(move |catalog| catalog.users.get(&user).into_iter().flat_map(|user| &user.reads).cloned().collect())
+            .await?;
+        tables.iter().map(|table| self.table(table)).collect()
+    }
+
     async fn close(self: Box<Self>) -> Result<()> {
         Ok(())
     }

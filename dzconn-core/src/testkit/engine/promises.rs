@@ -70,6 +70,9 @@ promises! {
     CANNOT_TELL: "Reads::CannotTell", "The admin may not look, and what it lacks.";
     EXCESS: "SourceEngine::excess", "What the user can do beyond reading `granted`, in words for people, at most `limit` of them: what PUBLIC gives, what somebody else granted.";
     USER_EXISTS: "SourceEngine::user_exists", "Whether the user exists.";
+    USERS: "SourceEngine::users", "The users whose names begin with this, letter by letter, in any order; also those that cannot log in.";
+    GRANTED: "SourceEngine::granted", "The tables that the user itself was granted to read, in whole or in part, by whomever: not by way of a role or PUBLIC.";
+    GRANTED_MISSING: "SourceEngine::granted", "A missing user has none.";
     CLOSE: "SourceEngine::close", "Closes the connection in good order.";
 }
 

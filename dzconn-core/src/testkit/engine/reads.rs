@@ -1,10 +1,11 @@
 //! `SourceEngine::reads` and `excess`.
 
 use super::lab::{Lab, Outcome};
-use super::promises::{CANNOT_TELL, EXCESS, FIXTURE, READS, READS_MISSING};
+use super::promises::{CANNOT_TELL, EXCESS, FIXTURE, GRANTED, GRANTED_MISSING, READS, READS_MISSING, USERS};
 use crate::engine::Reads;
-use crate::model::{Credentials, TableName};
+use crate::model::{Credentials, TableName, UserName};
 use crate::testkit::Promise;
+use crate::{ErrorKind, Result};
 
 /// More than any test source has.
 const ALL: usize = 100_000;
@@ -97,4 +98,48 @@ pub(super) async fn excess_keeps_to_its_limit(lab: &mut Lab<'_>) -> Outcome {
         EXCESS.unless(enough, || format!("three tables too many, and a limit of {limit}: {found:#?}"))?;
     }
     Ok(())
+}
+
+/// What was found; `None` where the admin may not look, and was told so.
+fn seen<T>(lab: &Lab<'_>, promise: Promise, call: &str, answer: Result<T>) -> Outcome<Option<T>> {
+    match answer {
+        Err(error) if error.kind() == ErrorKind::AdminDenied && !lab.fixture.tells_reads() => Ok(None),
+        answer => promise.answer(call, answer).map(Some),
+    }
+}
+
+pub(super) async fn users_are_found_by_their_prefix(lab: &mut Lab<'_>) -> Outcome {
+    // Where the `_` is taken for a wildcard, the third fits too.
+    let prefix = format!("dzu_{}_", lab.tag());
+    let [plain, disabled, other] = ["a", "b", "c"].map(|name| match name {
+        "c" => lab.nobody_named(&format!("dzu_{}x{name}", lab.tag())),
+        name => lab.nobody_named(&format!("{prefix}{name}")),
+    });
+    let (plain, disabled, other) = (plain?, disabled?, other?);
+    for user in [&plain, &disabled, &other] {
+        lab.create(user).await?;
+    }
+    FIXTURE.answer("disable_user", lab.fixture.disable_user(&disabled.user).await)?;
+    let prefix = plain.user.as_str().get(..prefix.len()).unwrap_or_default();
+    let answer = lab.admin().users(prefix).await;
+    let Some(found) = seen(lab, USERS, "users", answer)? else { return Ok(()) };
+    let has = |user: &UserName| found.contains(user);
+    USERS.unless(has(&plain.user) && has(&disabled.user) && !has(&other.user), || {
+        format!("users({prefix:?}) answered {found:?}; there are {}, {} and {}", plain.user, disabled.user, other.user)
+    })
+}
+
+pub(super) async fn what_was_granted_is_listed(lab: &mut Lab<'_>) -> Outcome {
+    let (one, two, public) = (lab.table("one").await?, lab.table("two").await?, lab.table("public").await?);
+    let (user, nobody) = (lab.reader("u", &[&one, &two]).await?, lab.nobody("nobody")?);
+    FIXTURE.answer("grant_to_public", lab.fixture.grant_to_public(&public).await)?;
+    let answer = lab.admin().granted(&user.user).await;
+    let Some(mut found) = seen(lab, GRANTED, "granted", answer)? else { return Ok(()) };
+    found.sort();
+    let mut expected = vec![one, two];
+    expected.sort();
+    GRANTED.unless(found == expected, || format!("granted answered {found:?}; expected: {expected:?}"))?;
+    let answer = lab.admin().granted(&nobody.user).await;
+    let Some(found) = seen(lab, GRANTED_MISSING, "granted", answer)? else { return Ok(()) };
+    GRANTED_MISSING.unless(found.is_empty(), || format!("granted of a missing user answered {found:?}"))
 }

@@ -24,8 +24,8 @@ pub struct ProducerTask {
     pub wish: Wanted,
     /// Whether the portal is asked, or the wish is all there is.
     pub ask: bool,
-    /// The asset has moved away from here: whatever is wanted of it, it is taken back here, unless access is to be retained.
-    pub leaves: bool,
+    /// What the run has come for.
+    pub errand: Errand,
     /// The asset was granted by an older system, if its path is among those.
     pub older: bool,
     /// The table that tracking has for the asset.
@@ -38,6 +38,18 @@ pub struct ProducerTask {
     pub ssl: Option<bool>,
     /// Who may read the producer's secret.
     pub readers: Vec<Principal>,
+}
+
+/// What a run has come for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Errand {
+    /// To bring about what is wanted.
+    #[default]
+    Fulfil,
+    /// The asset has moved away from here: whatever is wanted of it, it is taken back here, unless access is to be retained.
+    Leave,
+    /// To undo what dead runs have left half done. Nothing else is granted or taken back, and nobody is asked.
+    Tidy,
 }
 
 /// What the producer's part has brought about.
@@ -187,9 +199,13 @@ impl ProducerRun {
     /// A run that has not begun; its first answer is [`Answer::Begin`].
     #[must_use]
     pub fn new(task: Arc<ProducerTask>) -> Self {
+        let (wish, course) = match task.errand {
+            Errand::Tidy => (Wanted::Revoke, Course::Undo),
+            Errand::Fulfil | Errand::Leave => (task.wish, Course::Forward),
+        };
         Self {
             at: At::Begin,
-            wish: task.wish,
+            wish,
             table: task.table.clone(),
             resolved: None,
             leaving: false,
@@ -197,7 +213,7 @@ impl ProducerRun {
             view: View::default(),
             secret: None,
             mended: false,
-            course: Course::Forward,
+            course,
             doubted: None,
             failure: None,
             tally: Tally::default(),
@@ -273,10 +289,13 @@ impl ProducerRun {
     fn answered(&mut self, at: At, answer: Answer, fresh: &mut dyn Fresh) -> Step {
         match (at, answer) {
             (At::Begin, Answer::Begin) => self.go(At::Lock, Effect::Lock),
-            (At::Lock, Answer::Done) if self.task.ask => self.go(At::Ask, Effect::Ask),
+            (At::Lock, Answer::Done) if self.task.ask && self.task.errand != Errand::Tidy => {
+                self.go(At::Ask, Effect::Ask)
+            }
             (At::Lock, Answer::Done) => self.with_wish(),
             (At::Ask, Answer::Wanted(wanted)) => {
-                self.wish = if self.task.leaves && wanted == Wanted::Grant { Wanted::Revoke } else { wanted };
+                self.wish =
+                    if self.task.errand == Errand::Leave && wanted == Wanted::Grant { Wanted::Revoke } else { wanted };
                 self.with_wish()
             }
             (At::Resolve, Answer::Table(table)) => {

@@ -1,0 +1,88 @@
+//! What tracking has.
+
+use std::collections::BTreeSet;
+
+use super::{Finding, Mend, Problem, Scope};
+use crate::Result;
+use crate::fulfilment::Parts;
+use crate::model::{AssetRecord, Generation, MappingRecord, Owner, SourceRecord};
+use crate::store::{Query, Record, Stored};
+
+/// What tracking has of everything that is looked at.
+#[derive(Default)]
+pub(super) struct Books {
+    pub(super) sources: Vec<SourceRecord>,
+    pub(super) rows: Vec<Stored>,
+    pub(super) mappings: Vec<Stored>,
+}
+
+impl Books {
+    pub(super) async fn read(parts: &Parts, scope: &Scope, findings: &mut Vec<Finding>) -> Result<Self> {
+        let mut books = Self::default();
+        for stored in each(parts, &Query::Sources(scope.connection.clone()), findings).await? {
+            if let Record::Source(source) = stored.record
+                && scope.admits(&source.key)
+            {
+                books.sources.push(source);
+            }
+        }
+        books.rows = each(parts, &Query::Assets(scope.environment.clone()), findings).await?;
+        books.mappings = each(parts, &Query::Mappings, findings).await?;
+        Ok(books)
+    }
+
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&Stored, &AssetRecord)> {
+        self.rows.iter().filter_map(|stored| match &stored.record {
+            Record::Asset(row) => Some((stored, row)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn mappings(&self) -> impl Iterator<Item = (&Stored, &MappingRecord)> {
+        self.mappings.iter().filter_map(|stored| match &stored.record {
+            Record::Mapping(mapping) => Some((stored, mapping)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn mapping(&self, generation: &Generation) -> Option<&MappingRecord> {
+        let of = |mapping: &&MappingRecord| generation.secret_id.as_ref() == Some(&mapping.shared_secret);
+        self.mappings().map(|(_, mapping)| mapping).find(of)
+    }
+
+    /// Where the consumer lives, as far as anything says it.
+    pub(super) fn consumer(&self, source: &SourceRecord) -> Owner {
+        let mapping = source.generation.as_ref().and_then(|generation| self.mapping(generation));
+        let retired = || {
+            let ids: BTreeSet<_> = source.retired.iter().filter_map(|retired| retired.secret_id.as_ref()).collect();
+            self.mappings().map(|(_, mapping)| mapping).find(|mapping| ids.contains(&mapping.shared_secret))
+        };
+        let row = || self.rows().map(|(_, row)| row).find(|row| row.environment == source.key.environment);
+        let owner = mapping.or_else(retired).map(|mapping| &mapping.owner).or_else(|| row().map(|row| &row.owner));
+        owner.unwrap_or(&source.owner).clone()
+    }
+}
+
+/// All records of a listing; one that cannot be read is a finding.
+pub(super) async fn each(parts: &Parts, query: &Query, findings: &mut Vec<Finding>) -> Result<Vec<Stored>> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = parts.producer.tracking.list(query, after.as_ref()).await?;
+        for stored in page.records {
+            match stored {
+                Ok(stored) => all.push(stored),
+                Err(error) => findings.push(Finding {
+                    connection: None,
+                    environment: None,
+                    problem: Problem::Unreadable,
+                    detail: error.to_string(),
+                    mend: Mend::ByHand("compare the record with a backup, and correct it".to_owned()),
+                }),
+            }
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
