@@ -6,7 +6,7 @@ use super::books::Books;
 use super::look::Place;
 use super::{Finding, Mend, Problem, Scope};
 use crate::fulfilment::Parts;
-use crate::model::{AssetRecord, ConnectionId, EnvironmentId, SourceKey, UserName, UserNaming, Wanted};
+use crate::model::{AssetRecord, ConnectionId, EnvironmentId, SourceKey, Subscription, UserName, UserNaming, Wanted};
 use crate::portal::Question;
 use crate::store::Stored;
 use crate::{Deadline, ErrorKind, Result};
@@ -146,13 +146,13 @@ async fn lonely_row(
         return None;
     }
     let subscription = row.clone().at(place.location.clone());
-    // Nobody has told anything: where nobody can be asked, the row is all that says that this was wanted.
-    let question = Question::about(&subscription, Wanted::Revoke);
-    let asking = parts.producer.portal.wanted(&question);
-    let wanted = Deadline::within(parts.producer.settings.deadline).run("asking the portal", asking).await;
     let forget = || Mend::Forget(stored.record.key(), stored.expect());
-    let mend = match wanted {
+    let mend = match wanted(parts, &subscription, Wanted::Revoke).await {
         Ok(Wanted::Grant) => Mend::Run(Box::new(subscription), Wanted::Grant),
+        // A portal that says what it is told knows nothing, and the row is all that says that this was wanted.
+        Ok(Wanted::Revoke) if matches!(wanted(parts, &subscription, Wanted::Grant).await, Ok(Wanted::Grant)) => {
+            Mend::ByHand(format!("grant {} once more, or revoke it", place.location.path))
+        }
         Ok(Wanted::Revoke | Wanted::Retain) => forget(),
         Err(error) if error.kind() == ErrorKind::Refused => forget(),
         Err(_) => Mend::ByHand("try again when the portal answers".to_owned()),
@@ -167,4 +167,10 @@ async fn lonely_row(
         ),
         mend,
     })
+}
+
+async fn wanted(parts: &Parts, subscription: &Subscription, told: Wanted) -> Result<Wanted> {
+    let question = Question::about(subscription, told);
+    let deadline = Deadline::within(parts.producer.settings.deadline);
+    deadline.run("asking the portal", parts.producer.portal.wanted(&question)).await
 }

@@ -18,6 +18,13 @@ Exit codes:
   4  nothing was done: the portal wants something else by now, or the asset is not dzconn's
   130  interrupted; the next run for the same environment and source finishes what was begun";
 
+/// What `reconcile --help` ends with.
+const RECONCILE: &str = "\
+Exit codes:
+  0  records, secrets and sources agree, or do now; what others gave to users is told
+  1  something differs, and is left: without --apply all of it, else what only people can mend
+  2, 3, 130  as of the other commands";
+
 /// Grants consumers read access to single tables, and takes it back.
 #[derive(Debug, Parser)]
 #[command(name = "dzconn", version, after_help = EXIT_CODES, max_term_width = 110)]
@@ -111,6 +118,9 @@ pub(crate) enum Command {
     /// Shows one environment on one source in detail
     #[command(after_help = EXIT_CODES)]
     Show(ShowArgs),
+    /// Compares records and secrets with what the sources really grant; changes nothing without --apply
+    #[command(after_help = RECONCILE)]
+    Reconcile(ReconcileArgs),
     /// Prints what a consumer needs to log in
     #[command(after_help = EXIT_CODES)]
     Credentials(CredentialsArgs),
@@ -239,6 +249,19 @@ pub(crate) struct ShowArgs {
     /// Asks the source too: whether the user is there, and what it can really read
     #[arg(long)]
     pub(crate) live: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReconcileArgs {
+    /// Only this source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Only this environment
+    #[arg(long, value_name = "ID")]
+    pub(crate) environment: Option<String>,
+    /// Mends what can be mended. What dzconn has not made is never touched
+    #[arg(long)]
+    pub(crate) apply: bool,
 }
 
 #[derive(Debug, Args)]

@@ -104,6 +104,7 @@ async fn on_the_world(command: Command, world: dzconn_core::Result<World>) -> Re
         Command::Plan { what } => commands::plan::plan(world, what).await,
         Command::List(args) => commands::list::list(world, args).await,
         Command::Show(args) => commands::show::show(world, args).await,
+        Command::Reconcile(args) => commands::reconcile::reconcile(world, args).await,
         Command::Credentials(args) => commands::credentials::credentials(world, args).await,
         Command::Fulfil(args) => commands::events::fulfil(world, args).await,
         #[cfg(feature = "aws")]

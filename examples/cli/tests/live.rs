@@ -16,6 +16,8 @@ mod demo;
 mod events;
 #[path = "live/life.rs"]
 mod life;
+#[path = "live/reconcile.rs"]
+mod reconcile;
 #[path = "live/server.rs"]
 mod server;
 #[path = "live/trouble.rs"]
@@ -29,7 +31,7 @@ use server::Server;
 
 type Test = fn(&Server);
 
-const TESTS: [(&str, Test); 11] = [
+const TESTS: [(&str, Test); 12] = [
     ("life::from_check_to_the_last_revoke", life::from_check_to_the_last_revoke),
     ("life::json_has_its_shape", life::json_has_its_shape),
     ("life::flags_are_enough", life::flags_are_enough),
@@ -40,6 +42,7 @@ const TESTS: [(&str, Test); 11] = [
     ("trouble::a_killed_grant_is_finished_by_the_next", trouble::a_killed_grant_is_finished_by_the_next),
     ("trouble::what_cannot_be_done_has_the_form", trouble::what_cannot_be_done_has_the_form),
     ("trouble::a_revoke_does_not_need_the_asset", trouble::a_revoke_does_not_need_the_asset),
+    ("reconcile::what_others_did_is_found_and_mended", reconcile::what_others_did_is_found_and_mended),
     ("demo::every_proof_holds_and_nothing_is_left", demo::every_proof_holds_and_nothing_is_left),
 ];
 

@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod grant;
 pub(crate) mod list;
 pub(crate) mod plan;
+pub(crate) mod reconcile;
 mod report;
 pub(crate) mod show;
 
