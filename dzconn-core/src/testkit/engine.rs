@@ -148,6 +148,12 @@ pub trait EngineFixture: Debug + Send + Sync {
         true
     }
 
+    /// Whether the source can have this as a password. If not, `create_user` must say
+    /// [`PasswordRejected`](crate::ErrorKind::PasswordRejected) and make nothing.
+    fn legal_password(&self, _password: &str) -> bool {
+        true
+    }
+
     /// Makes a view with two rows that the admin may grant; `false` where the source has no views.
     async fn create_view(&self, _view: &TableName) -> Result<bool> {
         Ok(false)
