@@ -19,6 +19,7 @@
 //! | `replace` | 2: there is no conditional write of a value, only of a label; 3 in a conflict |
 //! | `share` | 2; 1 if it is shared so already; 0 if this process saw that within five minutes |
 //! | `burn` | 1; 2 if the deletion of a burnt one is refused; 3 if nothing is there |
+//! | `names` | 1 for each 100 secrets |
 
 mod admin;
 mod arn;
@@ -73,8 +74,8 @@ const PUBLIC_POLICY: &str = "PublicPolicyException";
 /// The secrets of one account and region, as one role sees them.
 ///
 /// What it may do there: `secretsmanager:GetSecretValue`, `DescribeSecret`, `CreateSecret`, `TagResource`, `PutSecretValue`,
-/// `UpdateSecretVersionStage`, `GetResourcePolicy`, `PutResourcePolicy`, `DeleteResourcePolicy` and `DeleteSecret`; and with the
-/// key, `kms:GenerateDataKey` and `kms:Decrypt`. It never restores a secret and never deletes one for good.
+/// `UpdateSecretVersionStage`, `GetResourcePolicy`, `PutResourcePolicy`, `DeleteResourcePolicy` and `DeleteSecret`; to
+/// reconcile, `ListSecrets`; and with the key, `kms:GenerateDataKey` and `kms:Decrypt`. It never restores a secret and never deletes one for good.
 pub struct SecretsManager {
     client: Client,
     owner: Owner,
@@ -161,5 +162,9 @@ impl CredentialStore for SecretsManager {
 
     async fn burn(&self, name: &SecretName) -> Result<()> {
         self.burn_name(name).await
+    }
+
+    async fn names(&self, prefix: &str) -> Result<Vec<SecretName>> {
+        self.list_names(prefix).await
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use dzconn_core::model::{Credentials, SecretId, SecretName};
 use dzconn_core::store::{SecretVersion, Slot, StoredSecret};
 use dzconn_core::{Error, ErrorKind, Result, Secret};
@@ -103,6 +104,26 @@ fn about(name: &str, error: &Error) -> Error {
 }
 
 impl SecretsManager {
+    /// What is scheduled for deletion is not listed. The list may be five minutes behind, and a filter by name is one by prefix
+    /// ("ListSecrets" in the API reference).
+    pub(super) async fn list_names(&self, prefix: &str) -> Result<Vec<SecretName>> {
+        let filter = Filter::builder().key(FilterNameStringType::Name).values(prefix).build();
+        let mut pages = self.client.list_secrets().filters(filter).max_results(100).into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| from_sdk(SERVICE, "ListSecrets", error))?;
+            for entry in page.secret_list.unwrap_or_default() {
+                match entry.name {
+                    Some(name) if entry.deleted_date.is_none() && name.starts_with(prefix) => {
+                        names.push(SecretName::new(name)?);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(names)
+    }
+
     pub(super) async fn read_slot(&self, name: &SecretName) -> Result<Slot> {
         match get(&self.client, name.as_str()).await? {
             Found::Value(value) => slot_of(name.as_str(), value),

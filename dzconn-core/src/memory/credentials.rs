@@ -147,6 +147,12 @@ impl VaultState {
         }
     }
 
+    /// See [`CredentialStore::names`].
+    pub fn names(&self, account: &AccountId, prefix: &str) -> Vec<SecretName> {
+        let live = self.names.iter().filter(|((of, _), found)| of == account && matches!(found, Name::Live(_)));
+        live.map(|((_, name), _)| name).filter(|name| name.as_str().starts_with(prefix)).cloned().collect()
+    }
+
     /// Every live secret of every account, save those whose value cannot be read.
     pub fn live(&self) -> Vec<(AccountId, SecretName, Credentials)> {
         self.names
@@ -277,6 +283,10 @@ impl CredentialStore for MemoryCredentials {
     async fn burn(&self, name: &SecretName) -> Result<()> {
         self.vault.with(|state| state.burn(&self.account, name));
         Ok(())
+    }
+
+    async fn names(&self, prefix: &str) -> Result<Vec<SecretName>> {
+        Ok(self.vault.with(|state| state.names(&self.account, prefix)))
     }
 }
 

@@ -53,6 +53,10 @@ pub(super) async fn all(fulfilment: &Fulfilment, scope: &Scope) -> Result<Vec<Fi
         }
     }
     findings.extend(orphans::records(parts, &books, scope).await);
+    // Seen through one connection, others' secrets look lonely.
+    if scope.connection.is_none() {
+        findings.extend(orphans::secrets(parts, &books, scope).await?);
+    }
     Ok(findings)
 }
 

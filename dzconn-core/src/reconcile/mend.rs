@@ -1,6 +1,7 @@
 //! Mends what was found.
 
 use super::look::Place;
+use super::orphans::named_secrets;
 use super::{Finding, Mend};
 use crate::fulfilment::{Order, Parts, take_lock};
 use crate::model::{MappingRecord, Phase, SourceKey, SourceRecord, Subscription, TableName, UserName, Wanted};
@@ -41,6 +42,12 @@ pub(super) async fn mend(fulfilment: &Fulfilment, finding: &Finding) -> Result<M
         Mend::Drop(key, user) => under_lock(parts, key, Work::Drop(user)).await,
         Mend::Forget(key, expect) => forget(parts, key, *expect).await,
         Mend::Strike(mapping, expect) => strike(parts, mapping, *expect).await,
+        Mend::Burn(side, owner, name) => {
+            if named_secrets(parts).await?.contains(name) {
+                return Ok(Mended::Gone);
+            }
+            side.store(parts, owner).await?.burn(name).await.map(|()| Mended::Done)
+        }
         Mend::ByHand(_) => Ok(Mended::Left),
         Mend::Nothing => Ok(Mended::Gone),
     }

@@ -8,10 +8,12 @@
 //!
 //! Only what dzconn has made is ever changed, and dzconn's are:
 //!
-//! - a **user** that a source record names; or whose name is the one that dzconn gives for this very connection
-//!   ([`UserNaming`](crate::model::UserNaming)) to some environment, whether or not that environment is known any more;
+//! - a **user** that a source record names; or whose name is the one that dzconn gives
+//!   ([`UserNaming`](crate::model::UserNaming)), for this very connection, to an environment that tracking speaks of or that was
+//!   named in the [`Scope`]: of another, another installation of dzconn may know;
 //! - a **privilege** if it is read on a table, held by such a user itself, and the admin may take it back;
-//! - a **secret** that a source record or a mapping names;
+//! - a **secret** that a source record or a mapping names; or whose name is one that dzconn gives to such an environment, in
+//!   an account that tracking speaks of;
 //! - a **record** in dzconn's tables.
 //!
 //! Everything else that is found (what somebody else granted, what PUBLIC gives, what a user owns, a record that cannot be read)
@@ -29,10 +31,14 @@ mod mend;
 mod orphans;
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::model::{ConnectionId, EnvironmentId, MappingRecord, SourceKey, Subscription, TableName, UserName, Wanted};
+use crate::fulfilment::Parts;
+use crate::model::{
+    ConnectionId, EnvironmentId, MappingRecord, Owner, SecretName, SourceKey, Subscription, TableName, UserName, Wanted,
+};
 use crate::store::{Expect, Key};
-use crate::{Fulfilment, Result};
+use crate::{CredentialStore, Fulfilment, Result};
 
 pub use mend::Mended;
 
@@ -91,6 +97,8 @@ pub enum Problem {
     Excess,
     /// The producer's secret is gone or was changed.
     Secret,
+    /// A secret of dzconn's that no record names.
+    SecretWithoutRecord,
     /// The consumer's copy is gone, or differs from the producer's secret.
     Copy,
     /// A row or mapping is missing, or contradicts the record.
@@ -117,6 +125,7 @@ impl Problem {
             Self::GrantExtra => "grant_extra",
             Self::Excess => "excess",
             Self::Secret => "secret",
+            Self::SecretWithoutRecord => "secret_without_record",
             Self::Copy => "copy",
             Self::Row => "row",
             Self::RowWithoutGrant => "row_without_grant",
@@ -129,6 +138,32 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// On which side of a grant a secret is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The source's.
+    Producer,
+    /// The environment's.
+    Consumer,
+}
+
+impl Side {
+    /// What the names of its secrets begin with.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Producer => "dz-conn-p-",
+            Self::Consumer => "dz-conn-c-",
+        }
+    }
+
+    async fn store(self, parts: &Parts, owner: &Owner) -> Result<Arc<dyn CredentialStore>> {
+        match self {
+            Self::Producer => parts.producer.credentials.of(owner).await,
+            Self::Consumer => parts.consumer.copies.of(owner).await,
+        }
     }
 }
 
@@ -157,6 +192,8 @@ pub enum Mend {
     Forget(Key, Expect),
     /// Delete the copy that a mapping names, if still no user belongs to it, and remove the mapping.
     Strike(Box<MappingRecord>, Expect),
+    /// Delete the secret, if still no record names it.
+    Burn(Side, Owner, SecretName),
     /// A person must do it, and how.
     ByHand(String),
     /// Nothing is to be done.
@@ -189,6 +226,7 @@ impl fmt::Display for Mend {
             Self::Drop(_, user) => write!(f, "drop the user {user}"),
             Self::Forget(key, _) => write!(f, "remove the {key}"),
             Self::Strike(mapping, _) => write!(f, "delete the secret {} and remove its mapping", mapping.secret),
+            Self::Burn(_, owner, name) => write!(f, "delete the secret {name} in {}", owner.account),
             Self::ByHand(how) => write!(f, "by hand: {how}"),
             Self::Nothing => f.write_str("nothing to do"),
         }

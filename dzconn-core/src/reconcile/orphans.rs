@@ -1,15 +1,17 @@
 //! What stands alone: users that no record names, rows and mappings of access that there is not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::books::Books;
+use super::books::{Books, each};
 use super::look::Place;
-use super::{Finding, Mend, Problem, Scope};
+use super::{Finding, Mend, Problem, Scope, Side};
 use crate::fulfilment::Parts;
-use crate::model::{AssetRecord, ConnectionId, EnvironmentId, SourceKey, Subscription, UserName, UserNaming, Wanted};
+use crate::model::{
+    AssetRecord, ConnectionId, EnvironmentId, Owner, SecretName, SourceKey, Subscription, UserName, UserNaming, Wanted,
+};
 use crate::portal::Question;
-use crate::store::Stored;
-use crate::{Deadline, ErrorKind, Result};
+use crate::store::{Query, Record, Slot, Stored};
+use crate::{Deadline, Error, ErrorKind, Result};
 
 /// What every name of dzconn's users begins with.
 const PREFIX: &str = "dz_";
@@ -22,7 +24,7 @@ pub(super) async fn users(
     connection: &ConnectionId,
     scope: &Scope,
 ) -> Vec<Finding> {
-    match strangers(place, parts, books, connection).await {
+    match strangers(place, parts, books, connection, scope).await {
         Ok(found) => found.into_iter().filter(|finding| admits(scope, finding)).collect(),
         Err(error) => vec![Finding {
             connection: Some(connection.clone()),
@@ -43,6 +45,7 @@ async fn strangers(
     parts: &Parts,
     books: &Books,
     connection: &ConnectionId,
+    scope: &Scope,
 ) -> Result<Vec<Finding>> {
     let fold = |name: &str| UserName::new(name).map(|name| place.connector.fold_user_name(name));
     let prefix = fold(PREFIX)?;
@@ -56,34 +59,47 @@ async fn strangers(
         let key = SourceKey { connection: connection.clone(), environment: environment.clone() };
         naming.name(&key, room).map(|name| (place.connector.fold_user_name(name), key))
     };
-    let environments: BTreeSet<_> = books
-        .sources
-        .iter()
-        .map(|source| &source.key.environment)
-        .chain(books.rows().map(|(_, row)| &row.environment))
-        .chain(books.mappings().map(|(_, mapping)| &mapping.environment))
-        .collect();
-    let ours: Vec<_> = environments.into_iter().filter_map(|environment| named(environment).ok()).collect();
+    let environments = known_environments(books, scope);
+    let ours: Vec<_> = environments.iter().filter_map(|environment| named(environment).ok()).collect();
     let mut findings = Vec::new();
     for user in found.into_iter().filter(|user| !known.contains(user)) {
-        let by_name = ours.iter().find(|(name, _)| *name == user).map(|(_, key)| key.clone());
-        // An environment that nothing speaks of any more: its id stands in the name, unless it was too long.
-        let key = by_name.or_else(|| {
-            let environment = environment_in(user.as_str(), naming)?;
-            let (name, key) = named(&environment).ok()?;
-            (name == user).then_some(key)
-        });
-        // Another connection to the same database names its users otherwise.
-        let Some(key) = key else { continue };
-        findings.push(Finding {
-            connection: Some(connection.clone()),
-            environment: Some(key.environment.clone()),
-            problem: Problem::UserWithoutRecord,
-            detail: format!("the source has the user {user}, and no record names it"),
-            mend: Mend::Drop(key, user),
-        });
+        let mut finding = |key: &SourceKey, mend| {
+            findings.push(Finding {
+                connection: Some(connection.clone()),
+                environment: Some(key.environment.clone()),
+                problem: Problem::UserWithoutRecord,
+                detail: format!("the source has the user {user}, and no record names it"),
+                mend,
+            });
+        };
+        if let Some((_, key)) = ours.iter().find(|(name, _)| *name == user) {
+            finding(key, Mend::Drop(key.clone(), user.clone()));
+            continue;
+        }
+        // Its environment's id stands in the name, unless it was too long. Another connection to the same database names its
+        // users otherwise; and another installation of dzconn may know the environment.
+        let Some(environment) = environment_in(user.as_str(), naming) else { continue };
+        if let Ok((name, key)) = named(&environment)
+            && name == user
+        {
+            finding(&key, Mend::ByHand(unknown_environment(&environment)));
+        }
     }
     Ok(findings)
+}
+
+/// The environments that are surely this installation's: tracking speaks of them, or they were named.
+pub(super) fn known_environments(books: &Books, scope: &Scope) -> BTreeSet<EnvironmentId> {
+    let sources = books.sources.iter().map(|source| &source.key.environment);
+    let rows = books.rows().map(|(_, row)| &row.environment);
+    let mappings = books.mappings().map(|(_, mapping)| &mapping.environment);
+    sources.chain(rows).chain(mappings).chain(&scope.environment).cloned().collect()
+}
+
+fn unknown_environment(environment: &EnvironmentId) -> String {
+    format!(
+        "no record speaks of {environment}: if no other installation of dzconn does, reconcile with just this environment"
+    )
 }
 
 /// The environment's id as [`UserNaming`] has put it into a name. Where engines fold names, ids in lower case come back.
@@ -95,6 +111,87 @@ fn environment_in(user: &str, naming: UserNaming) -> Option<EnvironmentId> {
     };
     let folded = user.starts_with("DZ_");
     EnvironmentId::new(if folded { id.to_lowercase() } else { id.to_owned() }).ok()
+}
+
+/// Secrets by dzconn's names that no record names, in the accounts that tracking speaks of.
+pub(super) async fn secrets(parts: &Parts, books: &Books, scope: &Scope) -> Result<Vec<Finding>> {
+    let mut listed: BTreeMap<SecretName, (Side, Owner)> = BTreeMap::new();
+    let mut findings = Vec::new();
+    let producers = books.sources.iter().map(|source| (Side::Producer, &source.owner));
+    let rows = books.rows().map(|(_, row)| (Side::Consumer, &row.owner));
+    let mappings = books.mappings().map(|(_, mapping)| (Side::Consumer, &mapping.owner));
+    let places: BTreeSet<_> = producers.chain(rows).chain(mappings).collect();
+    for (side, owner) in places {
+        let listing = async { side.store(parts, owner).await?.names(side.prefix()).await };
+        let deadline = Deadline::within(parts.producer.settings.deadline);
+        match deadline.run("listing secrets", listing).await {
+            Ok(names) => listed.extend(names.into_iter().map(|name| (name, (side, owner.clone())))),
+            Err(error) => findings.push(Finding {
+                connection: None,
+                environment: None,
+                problem: Problem::CannotTell,
+                detail: format!("which secrets there are in {}: {error}", owner.account),
+                mend: Mend::ByHand(error.advice().unwrap_or("try again").to_owned()),
+            }),
+        }
+    }
+    // A record is written before its secrets are made: what was listed stands in a record that is read after that.
+    let named = named_secrets(parts).await?;
+    let known = known_environments(books, scope);
+    for (name, (side, owner)) in listed.into_iter().filter(|(name, _)| !named.contains(name)) {
+        // The list may be behind.
+        if !matches!(side.store(parts, &owner).await?.read(&name).await, Ok(Slot::Live(_))) {
+            continue;
+        }
+        let environment = known.iter().find(|environment| is_of(&name, environment)).cloned();
+        if scope.environment.is_some() && scope.environment != environment {
+            continue;
+        }
+        findings.push(Finding {
+            connection: None,
+            problem: Problem::SecretWithoutRecord,
+            detail: format!("the secret {name} in {}, and no record names it", owner.account),
+            mend: match environment {
+                Some(_) => Mend::Burn(side, owner, name),
+                None => Mend::ByHand("delete it, if no other installation of dzconn has made it".to_owned()),
+            },
+            environment,
+        });
+    }
+    Ok(findings)
+}
+
+/// Every name of a secret that a record or mapping holds.
+pub(super) async fn named_secrets(parts: &Parts) -> Result<BTreeSet<SecretName>> {
+    let mut unreadable = Vec::new();
+    let mut named = BTreeSet::new();
+    for query in [Query::Sources(None), Query::Mappings] {
+        for stored in each(parts, &query, &mut unreadable).await? {
+            match stored.record {
+                Record::Source(source) => {
+                    named.extend(
+                        source.generation.into_iter().flat_map(|generation| [generation.secret, generation.copy]),
+                    );
+                    named.extend(source.retired.into_iter().map(|retired| retired.copy));
+                }
+                Record::Mapping(mapping) => {
+                    named.insert(mapping.secret);
+                }
+                _ => {}
+            }
+        }
+    }
+    match unreadable.pop() {
+        None => Ok(named),
+        // It may name any of them.
+        Some(finding) => Err(Error::new(ErrorKind::RecordInvalid, finding.detail)),
+    }
+}
+
+/// `dz-conn-<side>-<project>-<environment>-<8 digits>`.
+fn is_of(name: &SecretName, environment: &EnvironmentId) -> bool {
+    let rest = name.as_str().rsplit_once('-').map_or("", |(rest, _)| rest);
+    rest.strip_suffix(environment.as_str()).is_some_and(|rest| rest.ends_with('-'))
 }
 
 /// Rows and mappings that belong to nothing.

@@ -232,4 +232,13 @@ impl CredentialStore for LocalCredentials {
         }
         Ok(())
     }
+
+    async fn names(&self, prefix: &str) -> Result<Vec<SecretName>> {
+        let names: Vec<String> = sqlx::query_scalar(LIVE)
+            .bind(&self.account)
+            .fetch_all(&self.store.0.pool)
+            .await
+            .map_err(|e| failed("the secrets cannot be listed", e))?;
+        names.into_iter().filter(|name| name.starts_with(prefix)).map(SecretName::new).collect()
+    }
 }

@@ -102,6 +102,10 @@ pub trait CredentialStore: Debug + Send + Sync {
     /// Uses a name up, whatever stands there: afterwards it is [`Slot::Burnt`], its value cannot be read, and a
     /// [`create`](Self::create) that is still under way makes nothing. Repeating it changes nothing.
     async fn burn(&self, name: &SecretName) -> Result<()>;
+
+    /// The names of this account's secrets that begin with this, letter by letter, in any order. What was made or burnt within
+    /// the last minutes may be missing, or be there still.
+    async fn names(&self, prefix: &str) -> Result<Vec<SecretName>>;
 }
 
 /// The secrets of many accounts.

@@ -215,6 +215,10 @@ pub(crate) mod promises {
         "Uses a name up, whatever stands there: afterwards it is `Slot::Burnt`, its value cannot be read, and a `create` \
          that is still under way makes nothing. Repeating it changes nothing.",
     );
+    pub(crate) const NAMES: Promise = Promise::new(
+        "CredentialStore::names",
+        "The names of this account's secrets that begin with this, letter by letter, in any order.",
+    );
     pub(crate) const TAGS: Promise = Promise::new("NewSecret::tags", "Whose it is.");
     pub(crate) const PENDING: Promise = Promise::new(
         "CredentialStore::inspect",
@@ -273,6 +277,7 @@ macro_rules! __credential_rules {
                 nothing_can_be_shared_where_nothing_is: SHARE_GONE,
                 ones_own_secret_is_read_by_its_address: SHARED,
                 ones_own_burnt_secret_is_burnt_by_its_address: SHARED_GONE,
+                live_names_are_listed_by_their_prefix: NAMES,
             }
             neighbours {
                 what_is_not_shared_is_denied: DENIED,

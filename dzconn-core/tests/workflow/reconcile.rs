@@ -203,7 +203,7 @@ async fn what_tracking_has_lost_is_dropped_or_granted_as_the_portal_wants() {
     assert_eq!(world.readable(), ["employees"]);
     assert!(!world.engine.read_as(&granted.credentials, &table("employees")), "the old password is of no use");
 
-    // It is not wanted any more: nothing of it is left but the producer's secret, which nothing names.
+    // It is not wanted any more: nothing is left but a secret of an account that no record speaks of any more.
     forget(&world, of_source).await;
     world.want(&world.subscription("employees"), Wanted::Revoke);
     for _ in 0..2 {
@@ -214,6 +214,39 @@ async fn what_tracking_has_lost_is_dropped_or_granted_as_the_portal_wants() {
     assert!(world.tracking.snapshot().is_empty(), "{:?}", world.tracking.snapshot());
     assert_eq!(world.engine.with(|database| database.users().count()), 0);
     assert!(world.vault.live().iter().all(|(account, ..)| account.as_str() == PRODUCER));
+}
+
+/// Without any record, an account may be another installation's, and so may an environment.
+#[tokio::test]
+async fn what_may_be_another_installations_is_left_to_people() {
+    let world = World::new();
+    let granted = world.grant(&world.subscription("employees")).await;
+    forget(&world, |_| true).await;
+    let connection = Some(world.engine.source().connection);
+    let found = world.fulfilment.reconcile(&Scope { connection: connection.clone(), environment: None }).await.unwrap();
+    assert_eq!(problems(&found), [Problem::UserWithoutRecord]);
+    assert_eq!(world.fulfilment.mend(&found[0]).await.unwrap(), Mended::Left);
+    // Whoever names the environment knows whose it is.
+    let scope = Scope { connection, environment: Some(id("env1")) };
+    let found = world.fulfilment.reconcile(&scope).await.unwrap();
+    assert_eq!(world.fulfilment.mend(&found[0]).await.unwrap(), Mended::Done);
+    assert!(!world.engine.with(|database| database.user_exists(&granted.user)));
+
+    // Secrets of environments that nothing speaks of, beside those of one that is known.
+    let stray = world.vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer"));
+    let tags = SecretTags { domain: id("dzd_1"), project: id("fin"), environment: id("env9") };
+    let secret = NewSecret { credentials: granted.credentials, tags };
+    stray.create(&id("dz-conn-p-fin-env9-01234567"), &secret).await.unwrap();
+    stray.create(&id("dz-conn-p-fin-env1-01234567"), &secret).await.unwrap();
+    world.grant(&world.subscription("employees")).await;
+    let found = look(&world).await;
+    let mut by_hand: Vec<_> = found.iter().map(|f| (f.problem, matches!(f.mend, Mend::ByHand(_)))).collect();
+    by_hand.sort_unstable();
+    let lonely = Problem::SecretWithoutRecord;
+    // Beside these two, the secrets of the first grant are still there.
+    assert_eq!(by_hand, [(lonely, false), (lonely, false), (lonely, false), (lonely, true)], "{found:#?}");
+    assert_eq!(problems(&mend(&world).await), [lonely]);
+    assert_eq!(world.readable(), ["employees"]);
 }
 
 #[tokio::test]

@@ -134,6 +134,9 @@ impl<T: CredentialStore> CredentialStore for Spied<T> {
     async fn burn(&self, name: &SecretName) -> Result<()> {
         spied!(self, "secret.burn", self.0.burn(name))
     }
+    async fn names(&self, prefix: &str) -> Result<Vec<SecretName>> {
+        spied!(self, "secret.names", self.0.names(prefix))
+    }
 }
 
 #[async_trait]

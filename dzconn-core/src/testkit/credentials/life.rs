@@ -1,8 +1,10 @@
 //! Rules for the life of a name: empty, live, burnt.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::{CredentialFixture, SecretSample, live, promises};
 use crate::ErrorKind;
@@ -36,6 +38,37 @@ pub async fn a_secret_is_read_back_as_it_was_created(fixture: &CredentialFixture
         promises::PENDING.unless(inspected == Slot::Live(Box::new(created)), || {
             format!("nobody rotates a fresh secret, and inspect answered {inspected:#?}")
         })?;
+    }
+    Ok(())
+}
+
+/// Stores may take a while to show what was made and burnt.
+const LISTED_WITHIN: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 330 });
+
+/// A burnt one no longer is, in the end.
+pub async fn live_names_are_listed_by_their_prefix(fixture: &CredentialFixture) -> Result<(), Failure> {
+    let promise = promises::NAMES;
+    let sample = SecretSample::new();
+    let prefix = sample.name("-p_").to_string();
+    let [one, two, burnt, other] = ["-p_1", "-p_2/x", "-p_3", "-px4"].map(|suffix| sample.name(suffix));
+    for name in [&one, &two, &burnt, &other] {
+        fixture.create(promise, name, &sample.secret("password")).await?;
+    }
+    // Once it has been listed, its absence means something.
+    for expected in [vec![&one, &two, &burnt], vec![&one, &two]] {
+        let begin = Instant::now();
+        loop {
+            let mut listed = promise.answer("names", fixture.store.names(&prefix).await)?;
+            listed.sort();
+            if listed.iter().eq(expected.iter().copied()) {
+                break;
+            }
+            promise.unless(begin.elapsed() < LISTED_WITHIN, || {
+                format!("names({prefix:?}) answered {listed:?} for long; expected: {expected:?}")
+            })?;
+            sleep(Duration::from_millis(100)).await;
+        }
+        fixture.burn(promise, &burnt).await?;
     }
     Ok(())
 }

@@ -87,6 +87,8 @@ enum Fault {
     InvalidIsEmpty,
     InvalidIsQuoted,
     HidesRotation,
+    NamesIgnorePrefix,
+    NamesForgetBurnt,
 }
 
 #[derive(Debug)]
@@ -96,6 +98,8 @@ struct Broken {
     /// How often a name was begun anew, by a store that can do so.
     lives: Arc<Mutex<BTreeMap<SecretName, usize>>>,
     shared: Arc<Mutex<BTreeMap<SecretName, BTreeSet<Principal>>>>,
+    /// All names that were ever listed.
+    ever: Arc<Mutex<BTreeSet<SecretName>>>,
 }
 
 impl Broken {
@@ -295,9 +299,21 @@ impl CredentialStore for Broken {
             _ => self.inner.burn(&real).await,
         }
     }
+
+    async fn names(&self, prefix: &str) -> Result<Vec<SecretName>> {
+        let listed = self.inner.names(if self.fault == Fault::NamesIgnorePrefix { "" } else { prefix }).await?;
+        if self.fault != Fault::NamesForgetBurnt {
+            return Ok(listed);
+        }
+        let mut ever = self.ever.lock().unwrap();
+        ever.extend(listed);
+        Ok(ever.iter().filter(|name| name.as_str().starts_with(prefix)).cloned().collect())
+    }
 }
 
 const FAULTS: &[(Fault, &[&str])] = &[
+    (Fault::NamesIgnorePrefix, &["live_names_are_listed_by_their_prefix"]),
+    (Fault::NamesForgetBurnt, &["live_names_are_listed_by_their_prefix"]),
     (Fault::LosesSecrets, &["a_secret_is_read_back_as_it_was_created"]),
     (Fault::InventsSecrets, &["an_unused_name_is_empty"]),
     (Fault::TrimsPasswords, &["a_secret_is_read_back_as_it_was_created"]),
@@ -334,11 +350,17 @@ const FAULTS: &[(Fault, &[&str])] = &[
 ];
 
 fn broken(fault: Fault) -> CredentialFixture {
-    let (lives, shared) = (Arc::default(), Arc::default());
+    let (lives, shared, ever) = (Arc::default(), Arc::default(), Arc::default());
     let one = MemoryVault::new().account(owner(), Principal::new("everybody").unwrap());
     fixture(|inner| {
         let inner = if fault == Fault::AccountsShareNames { one.clone() } else { inner };
-        Arc::new(Broken { inner, fault, lives: Arc::clone(&lives), shared: Arc::clone(&shared) })
+        Arc::new(Broken {
+            inner,
+            fault,
+            lives: Arc::clone(&lives),
+            shared: Arc::clone(&shared),
+            ever: Arc::clone(&ever),
+        })
     })
 }
 
