@@ -1,5 +1,7 @@
 //! What a database engine must do: connect, lock, make a user, grant, revoke, drop, read back.
 
+mod vendor;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
@@ -10,6 +12,8 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{AssetPath, Credentials, Source, SourceKey, TableName, UserName};
 use crate::{Deadline, Error, ErrorKind, Result};
+
+pub use vendor::{Refusal, kind_in, named};
 
 /// Opens sessions on one kind of source.
 ///

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dzconn_core::engine::{Action, Login, Reads};
+use dzconn_core::engine::{Action, Login, Reads, named};
 use dzconn_core::model::{Credentials, Source, TableName, Tls};
 use dzconn_core::{Deadline, EngineConnector, ErrorKind, Result, Secret, SourceEngine};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
@@ -111,7 +111,7 @@ impl EngineConnector for MySql {
         let connection = self.open(source, &source.admin.user, &source.admin.password, deadline).await?;
         let wire = Wire::new(connection, source, self.statement_timeout);
         let session = deadline.run("starting the session", Session::start(wire)).await;
-        Ok(Box::new(session.map_err(|error| error.on_source(source))?))
+        Ok(named(source, session.map_err(|error| error.on_source(source))?))
     }
 
     async fn log_in(
@@ -139,7 +139,7 @@ impl EngineConnector for MySql {
             Some(refusal) if refusal.is_denied() => Reads::No,
             Some(refusal) if matches!(refusal.kind(), ErrorKind::TableNotFound | ErrorKind::NameTooLong) => Reads::No,
             // A view that does not work, or whose definer may not read what is below it.
-            Some(refusal) if refusal.number == number::INVALID_VIEW => Reads::No,
+            Some(refusal) if refusal.number() == number::INVALID_VIEW => Reads::No,
             Some(refusal) => return Err(refusal.into_error("reading as the user").on_source(source)),
         };
         let _ = deadline.run("logging out", wire.close()).await;

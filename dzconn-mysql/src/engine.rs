@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dzconn_core::engine::{Created, Lock, LockKey, Reads};
+use dzconn_core::engine::{Created, Lock, LockKey, Reads, Refusal};
 use dzconn_core::model::{AssetPath, Credentials, TableName, UserName};
 use dzconn_core::sql::Sql;
 use dzconn_core::{Deadline, Error, ErrorKind, Result, SourceEngine};
 
-use crate::error::{Refusal, number};
+use crate::error::number;
 use crate::privileges;
 use crate::sql::{self, Account, Flavor, Kill, look};
 use crate::wire::{Answers, Rows, Wire};
@@ -102,7 +102,7 @@ impl Session {
         let mut answers = self.look(batch).await?;
         if answers.done.is_empty() {
             return match answers.refused {
-                Some(refusal) if refusal.number == number::SUBQUERY_ROWS => {
+                Some(refusal) if refusal.number() == number::SUBQUERY_ROWS => {
                     Err(Error::new(ErrorKind::LockLost, "this session does not hold its lock any more"))
                 }
                 Some(refusal) => Err(refusal.into_error("whether the lock is held cannot be told")),
@@ -124,38 +124,11 @@ impl Session {
         if denied { error.advise(format!("GRANT {needs} TO {}", self.admin)) } else { error }
     }
 
-    async fn make_user(&mut self, credentials: &Credentials) -> Result<Created> {
-        let account = Account::new(&credentials.user)?;
-        let flavor = self.wire.flavor;
-        let made = self.change([sql::create_user(flavor, account, Some(&credentials.password))]).await?;
-        let Some(refusal) = made.refused else { return Ok(Created::New) };
-        if refusal.number != number::CANNOT_USER {
-            return Err(self.password_refused(refusal, account, "was not created").await);
-        }
-        // The number says "exists" and much else. To enable it shows which, and is due after a drop that did not finish.
-        let enabled = self.change([sql::enable(account)]).await?;
-        match enabled.refused {
-            None => Ok(Created::Existed),
-            Some(second) if second.number == number::CANNOT_USER => {
-                Err(refusal.into_error(&format!("{account} was not created, and it does not exist")))
-            }
-            Some(second) => Err(self.denied(second, &format!("{account} was not enabled"), "CREATE USER ON *.*")),
-        }
-    }
-
-    async fn change_password(&mut self, credentials: &Credentials) -> Result<()> {
-        let account = Account::new(&credentials.user)?;
-        let flavor = self.wire.flavor;
-        let set = self.change([sql::set_password(flavor, account, Some(&credentials.password))]).await?;
-        let Some(refusal) = set.refused else { return Ok(()) };
-        Err(self.password_refused(refusal, account, "has not got its password").await)
-    }
-
     /// Why a statement with a password was refused. Two numbers say too little on MariaDB.
     async fn password_refused(&mut self, refusal: Refusal, account: Account<'_>, what: &str) -> Error {
         let what = format!("{account} {what}");
         let look = |answers: Result<Answers>| answers.ok().filter(|answers| answers.refused.is_none());
-        let kind = match refusal.number {
+        let kind = match refusal.number() {
             // With a password validation plugin and `strict_password_validation`, CREATE USER takes no hash; with `read_only`,
             // nothing.
             number::OPTION_PREVENTS => match look(self.look([look::read_only()]).await) {
@@ -201,7 +174,7 @@ impl Session {
             None => Err(Error::new(ErrorKind::NoGrantOption, format!("{what}, though the server said so"))),
             // It was granted; the admin may not read that back. Neither vendor says so without granting.
             Some(_) if answers.done.len() == 1 => Ok(()),
-            Some(refusal) => Err(match refusal.number {
+            Some(refusal) => Err(match refusal.number() {
                 number::NO_SUCH_USER | number::NO_SUCH_USER_TO_GRANT => {
                     refusal.into_error(&format!("{what}: no such user"))
                 }
@@ -243,7 +216,7 @@ impl Session {
             Some(_) if answers.done.len() == 1 => Ok(()),
             Some(refusal) => {
                 let gone = matches!(
-                    refusal.number,
+                    refusal.number(),
                     number::NO_SUCH_TABLE_GRANT
                         | number::NO_SUCH_GRANT
                         | number::NO_SUCH_USER
@@ -267,45 +240,6 @@ impl Session {
             }
         };
         revoked.map_err(|error| error.on_asset(table))
-    }
-
-    async fn end_user(&mut self, user: &UserName) -> Result<()> {
-        let account = Account::new(user)?;
-        let [disable, revoke_all] = [sql::disable(account), sql::revoke_all(account)];
-        let answers = self.change([disable, revoke_all, look::may_see_sessions(), look::sessions()]).await?;
-        let found = match (answers.done.len(), answers.refused) {
-            (_, None) => sessions_of(account, answers.done.last()),
-            (0, Some(refusal)) if refusal.number != number::CANNOT_USER => {
-                return Err(self.denied(refusal, &format!("{account} was not locked"), "CREATE USER ON *.*"));
-            }
-            // Locked, and yet not found a moment later: somebody else drops it too.
-            (1, Some(refusal)) if refusal.number != number::NOTHING_TO_REVOKE => {
-                let what = format!("{account} is locked, but its privileges were not taken back");
-                return Err(self.denied(refusal, &what, "CREATE USER ON *.*"));
-            }
-            (0 | 1, Some(_)) => self.sessions(account, "is gone").await?,
-            (_, Some(refusal)) => return Err(self.cannot_see_sessions(account, LOCKED, refusal)),
-        };
-        self.end_sessions(account, found).await?;
-        let answers = self.change([sql::drop_user(account), look::sessions(), look::user(account)]).await?;
-        // The last look is refused where the admin may not read mysql.user: the server's word counts.
-        let is_gone = match answers.refused {
-            None => answers.rows(2).is_empty(),
-            Some(_) => answers.done.len() == 2,
-        };
-        if is_gone {
-            return self.end_sessions(account, sessions_of(account, answers.done.get(1))).await;
-        }
-        Err(match answers.refused {
-            Some(refusal) if refusal.kind() == ErrorKind::UserOwnsObjects => {
-                refusal.into_error(&format!("{account} was not dropped")).advise(
-                    "it is the DEFINER of views, routines, triggers or events, which dzconn never lets it make: \
-                         look for it in information_schema, and give them to somebody else or drop them",
-                )
-            }
-            Some(refusal) => self.denied(refusal, &format!("{account} was not dropped"), "CREATE USER ON *.*"),
-            None => Error::new(ErrorKind::Unexpected, format!("{account} exists after it was dropped")),
-        })
     }
 
     /// The sessions of the user, by number; and what else is to be said of it if they cannot be seen.
@@ -334,9 +268,9 @@ impl Session {
             match answers.refused {
                 None => {}
                 // It went by itself; the others are looked for again.
-                Some(refusal) if refusal.number == number::NO_SUCH_SESSION => {}
+                Some(refusal) if refusal.number() == number::NO_SUCH_SESSION => {}
                 Some(refusal)
-                    if how == Kill::Statement && (refusal.is_denied() || refusal.number == number::KILL_DENIED) =>
+                    if how == Kill::Statement && (refusal.is_denied() || refusal.number() == number::KILL_DENIED) =>
                 {
                     how = Kill::Rds;
                     continue;
@@ -366,16 +300,6 @@ impl Session {
         }
         Ok(())
     }
-
-    async fn exists(&mut self, account: Account<'_>) -> Result<bool> {
-        let answers = self.look([look::user(account)]).await?;
-        match answers.refused {
-            None => Ok(!answers.rows(0).is_empty()),
-            Some(refusal) => {
-                Err(self.denied(refusal, &format!("whether {account} exists cannot be told"), "SELECT ON mysql.user"))
-            }
-        }
-    }
 }
 
 /// Exactly this user's: the server compares names byte by byte.
@@ -392,60 +316,70 @@ impl SourceEngine for Session {
             return Ok(Lock::Unsupported(why.clone()));
         }
         let statements = sql::lock(key, wait, hold, self.wire.timeout);
-        let answers =
-            self.wire.run_for(vec![statements], wait).await.and_then(|a| a.or_refused("the lock was not taken"));
-        let answers = answers.map_err(|error| self.wire.name(error))?;
+        let answers = self.wire.run_for(vec![statements], wait).await?.or_refused("the lock was not taken")?;
         match answers.value(1, 0) {
             "1" => {
                 // A session has one lock: another takes the place of the former, once it is had.
                 if let Some(former) = self.held.replace(key.clone()).filter(|former| former != key) {
-                    self.look([sql::release(&former)]).await.map_err(|error| self.wire.name(error))?;
+                    self.look([sql::release(&former)]).await?;
                 }
                 Ok(Lock::Held)
             }
             "0" => {
                 let holder = answers.value(2, 0);
-                Err(self.wire.name(
-                    Error::new(ErrorKind::LockTimeout, format!("another session held {key:?} for {wait:?}")).advise(
-                        format!("session {holder} holds it; if no run is under way there, KILL {holder} frees it"),
-                    ),
-                ))
+                let what = format!("another session held {key:?} for {wait:?}");
+                let advice = format!("session {holder} holds it; if no run is under way there, KILL {holder} frees it");
+                Err(Error::new(ErrorKind::LockTimeout, what).advise(advice))
             }
-            _ => Err(self.wire.name(Error::new(ErrorKind::Unexpected, "GET_LOCK failed without saying why"))),
+            _ => Err(Error::new(ErrorKind::Unexpected, "GET_LOCK failed without saying why")),
         }
     }
 
     async fn unlock(&mut self) -> Result<()> {
         let Some(key) = &self.held else { return Ok(()) };
-        let answers =
-            self.wire.run(vec![sql::unlock(key)]).await.and_then(|a| a.or_refused("the lock was not given back"));
-        answers.map_err(|error| self.wire.name(error))?;
+        self.wire.run(vec![sql::unlock(key)]).await?.or_refused("the lock was not given back")?;
         self.held = None;
         Ok(())
     }
 
     async fn resolve(&mut self, path: &AssetPath) -> Result<TableName> {
-        let found = self.look([look::find(path)]).await.and_then(|a| a.or_refused("the table cannot be looked for"));
-        let found = found.and_then(|answers| {
-            let names = answers.rows(0).iter().filter_map(|row| match row.as_slice() {
-                [database, name] => Some(TableName::in_database(database, name)),
-                _ => None,
-            });
-            path.choose(names.collect::<Result<_>>()?)
+        let found = self.look([look::find(path)]).await?.or_refused("the table cannot be looked for")?;
+        let names = found.rows(0).iter().filter_map(|row| match row.as_slice() {
+            [database, name] => Some(TableName::in_database(database, name)),
+            _ => None,
         });
-        found.map_err(|error| self.wire.name(error))
+        path.choose(names.collect::<Result<_>>()?)
     }
 
     async fn create_user(&mut self, credentials: &Credentials) -> Result<Created> {
-        self.make_user(credentials).await.map_err(|error| self.wire.name(error))
+        let account = Account::new(&credentials.user)?;
+        let flavor = self.wire.flavor;
+        let made = self.change([sql::create_user(flavor, account, Some(&credentials.password))]).await?;
+        let Some(refusal) = made.refused else { return Ok(Created::New) };
+        if refusal.number() != number::CANNOT_USER {
+            return Err(self.password_refused(refusal, account, "was not created").await);
+        }
+        // The number says "exists" and much else. To enable it shows which, and is due after a drop that did not finish.
+        let enabled = self.change([sql::enable(account)]).await?;
+        match enabled.refused {
+            None => Ok(Created::Existed),
+            Some(second) if second.number() == number::CANNOT_USER => {
+                Err(refusal.into_error(&format!("{account} was not created, and it does not exist")))
+            }
+            Some(second) => Err(self.denied(second, &format!("{account} was not enabled"), "CREATE USER ON *.*")),
+        }
     }
 
     async fn set_password(&mut self, credentials: &Credentials) -> Result<()> {
-        self.change_password(credentials).await.map_err(|error| self.wire.name(error))
+        let account = Account::new(&credentials.user)?;
+        let flavor = self.wire.flavor;
+        let set = self.change([sql::set_password(flavor, account, Some(&credentials.password))]).await?;
+        let Some(refusal) = set.refused else { return Ok(()) };
+        Err(self.password_refused(refusal, account, "has not got its password").await)
     }
 
     async fn grant(&mut self, user: &UserName, table: &TableName, take_back: &[TableName]) -> Result<()> {
-        self.grant_one(user, table).await.map_err(|error| self.wire.name(error))?;
+        self.grant_one(user, table).await?;
         // To a server that folds names, one that differs in case only is the table that was just granted.
         let folds = self.facts.folds;
         let folded = |table: &TableName| if folds { table.joined().to_lowercase() } else { table.joined() };
@@ -456,36 +390,75 @@ impl SourceEngine for Session {
     async fn revoke(&mut self, user: &UserName, tables: &[TableName]) -> Result<()> {
         // One by one: a batch would end at the first that is gone already.
         for table in tables {
-            self.revoke_one(user, table).await.map_err(|error| self.wire.name(error))?;
+            self.revoke_one(user, table).await?;
         }
         Ok(())
     }
 
     async fn drop_user(&mut self, user: &UserName) -> Result<()> {
-        self.end_user(user).await.map_err(|error| self.wire.name(error))
+        let account = Account::new(user)?;
+        let [disable, revoke_all] = [sql::disable(account), sql::revoke_all(account)];
+        let answers = self.change([disable, revoke_all, look::may_see_sessions(), look::sessions()]).await?;
+        let found = match (answers.done.len(), answers.refused) {
+            (_, None) => sessions_of(account, answers.done.last()),
+            (0, Some(refusal)) if refusal.number() != number::CANNOT_USER => {
+                return Err(self.denied(refusal, &format!("{account} was not locked"), "CREATE USER ON *.*"));
+            }
+            // Locked, and yet not found a moment later: somebody else drops it too.
+            (1, Some(refusal)) if refusal.number() != number::NOTHING_TO_REVOKE => {
+                let what = format!("{account} is locked, but its privileges were not taken back");
+                return Err(self.denied(refusal, &what, "CREATE USER ON *.*"));
+            }
+            (0 | 1, Some(_)) => self.sessions(account, "is gone").await?,
+            (_, Some(refusal)) => return Err(self.cannot_see_sessions(account, LOCKED, refusal)),
+        };
+        self.end_sessions(account, found).await?;
+        let answers = self.change([sql::drop_user(account), look::sessions(), look::user(account)]).await?;
+        // The last look is refused where the admin may not read mysql.user: the server's word counts.
+        let is_gone = match answers.refused {
+            None => answers.rows(2).is_empty(),
+            Some(_) => answers.done.len() == 2,
+        };
+        if is_gone {
+            return self.end_sessions(account, sessions_of(account, answers.done.get(1))).await;
+        }
+        Err(match answers.refused {
+            Some(refusal) if refusal.kind() == ErrorKind::UserOwnsObjects => {
+                refusal.into_error(&format!("{account} was not dropped")).advise(
+                    "it is the DEFINER of views, routines, triggers or events, which dzconn never lets it make: \
+                         look for it in information_schema, and give them to somebody else or drop them",
+                )
+            }
+            Some(refusal) => self.denied(refusal, &format!("{account} was not dropped"), "CREATE USER ON *.*"),
+            None => Error::new(ErrorKind::Unexpected, format!("{account} exists after it was dropped")),
+        })
     }
 
     async fn reads(&mut self, user: &UserName, table: &TableName) -> Result<Reads> {
-        let reads = privileges::reads(&mut self.wire, &self.facts, user, table).await;
-        reads.map_err(|error| self.wire.name(error))
+        privileges::reads(&mut self.wire, &self.facts, user, table).await
     }
 
     async fn excess(&mut self, user: &UserName, granted: &[TableName], limit: usize) -> Result<Vec<String>> {
-        let excess = privileges::excess(&mut self.wire, &self.facts, user, granted, limit).await;
-        excess.map_err(|error| self.wire.name(error))
+        privileges::excess(&mut self.wire, &self.facts, user, granted, limit).await
     }
 
     async fn user_exists(&mut self, user: &UserName) -> Result<bool> {
-        let account = Account::new(user).map_err(|error| self.wire.name(error))?;
-        self.exists(account).await.map_err(|error| self.wire.name(error))
+        let account = Account::new(user)?;
+        let answers = self.look([look::user(account)]).await?;
+        match answers.refused {
+            None => Ok(!answers.rows(0).is_empty()),
+            Some(refusal) => {
+                Err(self.denied(refusal, &format!("whether {account} exists cannot be told"), "SELECT ON mysql.user"))
+            }
+        }
     }
 
     async fn users(&mut self, prefix: &str) -> Result<Vec<UserName>> {
-        privileges::users(&mut self.wire, prefix).await.map_err(|error| self.wire.name(error))
+        privileges::users(&mut self.wire, prefix).await
     }
 
     async fn granted(&mut self, user: &UserName) -> Result<Vec<TableName>> {
-        privileges::granted(&mut self.wire, user).await.map_err(|error| self.wire.name(error))
+        privileges::granted(&mut self.wire, user).await
     }
 
     async fn close(self: Box<Self>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use dzconn_core::engine::{Refusal, kind_in};
 use dzconn_core::model::Source;
 use dzconn_core::{Error, ErrorKind};
 use sqlx::mysql::MySqlDatabaseError;
@@ -16,7 +17,7 @@ use ErrorKind as K;
 ///
 /// From 4000 on the two vendors number on their own. Each number here is one vendor's; the other means by it something that
 /// none of dzconn's statements can meet.
-pub(crate) const TABLE: &[(u16, &str, ErrorKind)] = &[
+pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (1040, "ER_CON_COUNT_ERROR", K::TooManyConnections),
     (1044, "ER_DBACCESS_DENIED_ERROR", K::AdminDenied),
     (1045, "ER_ACCESS_DENIED_ERROR", K::AdminLoginRefused),
@@ -78,60 +79,24 @@ pub(crate) const TABLE: &[(u16, &str, ErrorKind)] = &[
 
 /// Numbers whose meaning depends on the statement that they answer.
 pub(crate) mod number {
-    pub(crate) const NO_SUCH_SESSION: u16 = 1094;
-    pub(crate) const KILL_DENIED: u16 = 1095;
-    pub(crate) const NO_SUCH_USER: u16 = 1133;
-    pub(crate) const NO_SUCH_GRANT: u16 = 1141;
-    pub(crate) const NO_SUCH_TABLE_GRANT: u16 = 1147;
-    pub(crate) const SUBQUERY_ROWS: u16 = 1242;
-    pub(crate) const NOTHING_TO_REVOKE: u16 = 1269;
-    pub(crate) const OPTION_PREVENTS: u16 = 1290;
-    pub(crate) const INVALID_VIEW: u16 = 1356;
-    pub(crate) const CANNOT_USER: u16 = 1396;
-    pub(crate) const NO_SUCH_USER_TO_GRANT: u16 = 1410;
+    pub(crate) const NO_SUCH_SESSION: u32 = 1094;
+    pub(crate) const KILL_DENIED: u32 = 1095;
+    pub(crate) const NO_SUCH_USER: u32 = 1133;
+    pub(crate) const NO_SUCH_GRANT: u32 = 1141;
+    pub(crate) const NO_SUCH_TABLE_GRANT: u32 = 1147;
+    pub(crate) const SUBQUERY_ROWS: u32 = 1242;
+    pub(crate) const NOTHING_TO_REVOKE: u32 = 1269;
+    pub(crate) const OPTION_PREVENTS: u32 = 1290;
+    pub(crate) const INVALID_VIEW: u32 = 1356;
+    pub(crate) const CANNOT_USER: u32 = 1396;
+    pub(crate) const NO_SUCH_USER_TO_GRANT: u32 = 1410;
 }
 
-/// What a number means, where nothing says otherwise.
-pub(crate) fn kind(number: u16) -> ErrorKind {
-    TABLE.iter().find(|(known, ..)| *known == number).map_or(K::Unexpected, |(.., kind)| *kind)
-}
-
-/// The server's answer to a statement that it did not carry out.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) number: u16,
-    flavor: Flavor,
-    /// The server's words; never of a statement that had a password in it.
-    text: Option<String>,
-}
-
-impl Refusal {
-    pub(crate) fn new(error: &MySqlDatabaseError, flavor: Flavor, secret: bool) -> Self {
-        Self { number: error.number(), flavor, text: (!secret).then(|| error.message().to_owned()) }
-    }
-
-    pub(crate) fn kind(&self) -> ErrorKind {
-        kind(self.number)
-    }
-
-    /// Whether the session lacks a privilege.
-    pub(crate) fn is_denied(&self) -> bool {
-        self.kind() == K::AdminDenied
-    }
-
-    /// What was attempted, and the server's answer.
-    pub(crate) fn into_error(self, what: &str) -> Error {
-        let kind = self.kind();
-        self.into_error_of(kind, what)
-    }
-
-    pub(crate) fn into_error_of(self, kind: ErrorKind, what: &str) -> Error {
-        let detail = match &self.text {
-            Some(text) => format!("{what}: {text}"),
-            None => what.to_owned(),
-        };
-        Error::new(kind, detail).vendor(format!("{} {}", self.flavor, self.number))
-    }
+/// The server's answer to a statement that it did not carry out. Of one that had a password in it the words are not kept.
+pub(crate) fn refusal(error: &MySqlDatabaseError, flavor: Flavor, secret: bool) -> Refusal {
+    let number = u32::from(error.number());
+    let text = (!secret).then(|| error.message().to_owned());
+    Refusal::new(number, kind_in(TABLE, number), format!("{flavor} {number}"), text)
 }
 
 /// What a driver error is when no statement's answer is awaited in particular.
@@ -155,7 +120,7 @@ pub(crate) fn refused_login(error: sqlx::Error, source: &Source, user: &str) -> 
     let tls = source.tls.is_encrypted();
     let error = match error {
         sqlx::Error::Database(error) => match error.try_downcast::<MySqlDatabaseError>() {
-            Ok(error) => login_answer(Refusal::new(&error, flavor, false), user, tls),
+            Ok(error) => login_answer(refusal(&error, flavor, false), user, tls),
             Err(error) => Error::new(K::Unexpected, "the driver failed").because(sqlx::Error::Database(error)),
         },
         // The server has no TLS at all, or its certificate is not the one that is demanded.

@@ -2,12 +2,11 @@
 //!
 //! What is counted and what is not is said in the [crate]'s documentation, "What is read back".
 
-use dzconn_core::engine::Reads;
+use dzconn_core::engine::{Reads, Refusal};
 use dzconn_core::model::{TableName, UserName};
 use dzconn_core::{Error, ErrorKind, Result};
 
 use crate::engine::Facts;
-use crate::error::Refusal;
 use crate::sql::look::{self, Holder};
 use crate::sql::{self, Account, Flavor};
 use crate::wire::{Answers, Wire};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dzconn_core::engine::{Action, LockKey};
+use dzconn_core::engine::{Action, LockKey, kind_in};
 use dzconn_core::model::{
     AdminLogin, AssetPath, CaBundle, ConnectionId, EnvironmentId, Source, SourceEndpoint, SourceKey, TableName, Target,
     Tls, UserName,
@@ -13,7 +13,7 @@ use sqlx::mysql::MySqlSslMode;
 
 use crate::connector::{connector, options};
 use crate::engine::Facts;
-use crate::error::{TABLE, kind};
+use crate::error::TABLE;
 use crate::sql::look::{self, Holder};
 use crate::sql::{self, Account, Flavor, Kill};
 use dzconn_core::sql::Sql;
@@ -295,7 +295,7 @@ fn every_number_is_there_once_and_means_what_the_vendors_say() {
         (1064, ErrorKind::Unexpected),
         (65_000, ErrorKind::Unexpected),
     ] {
-        assert_eq!(kind(number), expected, "{number}");
+        assert_eq!(kind_in(TABLE, number), expected, "{number}");
     }
 }
 

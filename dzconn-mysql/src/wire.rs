@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use dzconn_core::engine::Refusal;
 use dzconn_core::model::Source;
 use dzconn_core::sql::Sql;
 use dzconn_core::{Deadline, Error, ErrorKind, Result};
@@ -10,7 +11,7 @@ use futures_util::TryStreamExt;
 use sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlRow};
 use sqlx::{Connection, Either, Row};
 
-use crate::error::{Refusal, lost};
+use crate::error::{lost, refusal};
 use crate::sql::{Flavor, batch, into_driver};
 
 /// The rows of one statement, every value as text; NULL is empty.
@@ -111,17 +112,12 @@ impl Wire {
                 Err(sqlx::Error::Database(error)) => {
                     let error =
                         error.try_downcast::<MySqlDatabaseError>().map_err(|e| lost(sqlx::Error::Database(e)))?;
-                    answers.refused = Some(Refusal::new(&error, self.flavor, secret));
+                    answers.refused = Some(refusal(&error, self.flavor, secret));
                     return Ok(answers);
                 }
                 Err(error) => return Err(lost(error)),
             }
         }
-    }
-
-    /// Names the source in an error.
-    pub(crate) fn name(&self, error: Error) -> Error {
-        error.on_source(&self.source)
     }
 
     pub(crate) async fn close(self) -> Result<()> {

@@ -4,7 +4,7 @@ use std::env;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dzconn_core::engine::{Action, Login};
+use dzconn_core::engine::{Action, Login, named};
 use dzconn_core::model::{Credentials, Source, TableName, Target, Tls};
 use dzconn_core::{Deadline, EngineConnector, Error, ErrorKind, Result, Secret, SourceEngine};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
@@ -47,8 +47,8 @@ impl Postgres {
         deadline.at_most(self.connect_timeout).run(&doing, connecting).await
     }
 
-    async fn start(&self, connection: PgConnection, source: &Source, deadline: Deadline) -> Result<Session> {
-        let start = Session::start(connection, source.to_string(), self.statement_timeout);
+    async fn start(&self, connection: PgConnection, deadline: Deadline) -> Result<Session> {
+        let start = Session::start(connection, self.statement_timeout);
         deadline.at_most(self.connect_timeout).run("preparing the session", start).await
     }
 }
@@ -66,9 +66,9 @@ impl EngineConnector for Postgres {
     async fn connect(&self, source: &Source, deadline: Deadline) -> Result<Box<dyn SourceEngine>> {
         let session = async {
             let connection = self.open(source, &source.admin.user, &source.admin.password, deadline).await?;
-            self.start(connection, source, deadline).await?.check_admin()
+            self.start(connection, deadline).await?.check_admin()
         };
-        Ok(Box::new(session.await.map_err(|error| error.on_source(source))?))
+        Ok(named(source, session.await.map_err(|error| error.on_source(source))?))
     }
 
     async fn log_in(
@@ -91,7 +91,7 @@ impl EngineConnector for Postgres {
             return Ok(Login::In(None));
         };
         let reads = async {
-            let mut session = self.start(connection, source, deadline).await?;
+            let mut session = self.start(connection, deadline).await?;
             let reads = deadline.run("looking up privileges", session.reads(user, table)).await?;
             let _ = deadline.run("closing", Box::new(session).close()).await;
             Ok::<_, Error>(reads)

@@ -37,8 +37,8 @@ pub(crate) struct Server {
 
 impl Session {
     /// Pins the session and learns where it is: one round trip.
-    pub(crate) async fn start(connection: PgConnection, source: String, statement_timeout: Duration) -> Result<Self> {
-        let wire = Wire::new(connection, source, statement_timeout);
+    pub(crate) async fn start(connection: PgConnection, statement_timeout: Duration) -> Result<Self> {
+        let wire = Wire::new(connection, statement_timeout);
         let mut session = Self { wire, server: Server::default() };
         let pin = Statement::always(sql::pin(statement_timeout));
         let rows = session.wire.look("preparing the session", [pin], look::facts()).await?;
@@ -78,10 +78,11 @@ impl Session {
                 ErrorKind::TableNotFound,
                 format!("{table} is not in database {:?}, to which the session is connected", self.server.database),
             )
-            .advise("privileges on a table can be changed only from its own database: name it in the connection's URL")
-            .on_source(&self.wire.source));
+            .advise(
+                "privileges on a table can be changed only from its own database: name it in the connection's URL",
+            ));
         }
-        Relation::new(table).ok_or_else(|| sql::no_such_table(table).on_source(&self.wire.source))
+        Relation::new(table).ok_or_else(|| sql::no_such_table(table))
     }
 
     /// Those tables that can exist here. One of another database is an error: it might still be granted there.
@@ -127,7 +128,7 @@ impl Session {
         if self.wire.look("looking for the user", [], look::role(role)).await?.is_empty() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Unexpected, "the user is there after it was dropped").on_source(&self.wire.source))
+        Err(Error::new(ErrorKind::Unexpected, "the user is there after it was dropped"))
     }
 
     /// Ends the role's sessions and waits until the server shows none. No login is possible any more by now.
@@ -143,8 +144,7 @@ impl Session {
                         ErrorKind::SessionsRemain,
                         format!("{} sessions have not ended {LEAVING:?} after they were told to", rows.len()),
                     )
-                    .advise("look for the user in pg_stat_activity, end its sessions, and run this again")
-                    .on_source(&self.wire.source));
+                    .advise("look for the user in pg_stat_activity, end its sessions, and run this again"));
                 }
                 Ok(_) => sleep(Duration::from_millis(20)).await,
                 Err(error) if error::code(&error) == "42501" && !joined => {
@@ -160,8 +160,7 @@ impl Session {
                     let admin = sql::quoted(&self.server.role);
                     return Err(Error::new(ErrorKind::SessionsRemain, error.detail())
                         .vendor("PostgreSQL 42501")
-                        .advise(format!("as a superuser: GRANT pg_signal_backend TO {admin}"))
-                        .on_source(&self.wire.source));
+                        .advise(format!("as a superuser: GRANT pg_signal_backend TO {admin}")));
                 }
                 Err(error) => return Err(error),
             }
@@ -174,15 +173,13 @@ impl SourceEngine for Session {
     async fn lock(&mut self, key: &LockKey, wait: Duration, hold: Duration) -> Result<Lock> {
         if self.server.is_replica {
             return Err(Error::new(ErrorKind::ReadOnly, "the server is a replica: its locks are its own")
-                .advise("let the connection name the primary (Aurora: the cluster's writer endpoint)")
-                .on_source(&self.wire.source));
+                .advise("let the connection name the primary (Aurora: the cluster's writer endpoint)"));
         }
         match self.wire.lock(key.number(), wait, self.ends_silent_sessions().then_some(hold)).await {
             Ok(()) => Ok(Lock::Held),
             Err(error) if error::code(&error) == "55P03" => {
                 Err(Error::new(ErrorKind::LockTimeout, format!("another session held the lock for all of {wait:?}"))
-                    .vendor("PostgreSQL 55P03")
-                    .on_source(&self.wire.source))
+                    .vendor("PostgreSQL 55P03"))
             }
             Err(error) => Err(error),
         }
@@ -200,14 +197,12 @@ impl SourceEngine for Session {
         path.choose(found).map_err(|error| {
             let first = path.as_str().get(..=database.len()).unwrap_or_default();
             let here = first.to_lowercase() == format!("{database}.").to_lowercase();
-            let error = if error.kind() == ErrorKind::TableNotFound && !here {
-                error.advise(format!(
-                    "the session is connected to database {database:?}: name the path's own database in the connection's URL"
-                ))
-            } else {
-                error
-            };
-            error.on_source(&self.wire.source)
+            if error.kind() != ErrorKind::TableNotFound || here {
+                return error;
+            }
+            error.advise(format!(
+                "the session is connected to database {database:?}: name the path's own database in the connection's URL"
+            ))
         })
     }
 
@@ -302,7 +297,7 @@ impl SourceEngine for Session {
                 },
             }
         }
-        Err(Error::new(ErrorKind::SessionsRemain, format!("{user} keeps coming back")).on_source(&self.wire.source))
+        Err(Error::new(ErrorKind::SessionsRemain, format!("{user} keeps coming back")))
     }
 
     async fn reads(&mut self, user: &UserName, table: &TableName) -> Result<Reads> {

@@ -70,8 +70,7 @@ impl Session {
         .advise(format!(
             "{}; or let {admin} SET ROLE to the grantor, and dzconn takes them back itself",
             revokes.join("; "),
-        ))
-        .on_source(&self.wire.source))
+        )))
     }
 
     /// Why a role cannot be dropped, as an error.
@@ -101,7 +100,7 @@ impl Session {
             return dropping;
         };
         let vendor = dropping.vendor_code().unwrap_or_default();
-        error.vendor(vendor).on_source(&self.wire.source)
+        error.vendor(vendor)
     }
 
     /// Says who may change a role, where the admin may not: from 16 on, only who has ADMIN on it.

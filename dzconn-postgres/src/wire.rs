@@ -25,7 +25,6 @@ pub(crate) type Columns = Vec<String>;
 #[derive(Debug)]
 pub(crate) struct Wire {
     connection: PgConnection,
-    pub(crate) source: String,
     patience: Duration,
     /// Keys of the locks that the session has taken and not given back.
     locks: Vec<i64>,
@@ -34,15 +33,14 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(connection: PgConnection, source: String, statement_timeout: Duration) -> Self {
-        Self { connection, source, patience: statement_timeout + GRACE, locks: Vec::new(), unfinished: false }
+    pub(crate) fn new(connection: PgConnection, statement_timeout: Duration) -> Self {
+        Self { connection, patience: statement_timeout + GRACE, locks: Vec::new(), unfinished: false }
     }
 
     /// Runs one batch and gives the rows of its queries.
     async fn run(&mut self, doing: &str, batch: Sql, patience: Duration) -> Result<Vec<Columns>> {
         if self.unfinished {
-            return Err(Error::new(ErrorKind::ConnectionLost, format!("{doing}: an earlier answer was not awaited"))
-                .on_source(&self.source));
+            return Err(Error::new(ErrorKind::ConnectionLost, format!("{doing}: an earlier answer was not awaited")));
         }
         self.unfinished = true;
         let secret = batch.is_secret();
@@ -52,7 +50,7 @@ impl Wire {
         };
         let answer = Deadline::within(patience).run(doing, answer).await;
         self.unfinished = matches!(&answer, Err(e) if e.kind().ends_session() && e.kind() != ErrorKind::LockLost);
-        let rows = answer.map_err(|error| error.on_source(&self.source))?;
+        let rows = answer?;
         rows.iter().map(texts).collect::<Result<_, _>>().map_err(|cause| error::of_statement(cause, doing, false))
     }
 
@@ -88,9 +86,7 @@ impl Wire {
         match answer {
             // The server has ended the session, and with it the lock and the transaction.
             Err(error) if !self.locks.is_empty() && matches!(error::code(&error), "57P01" | "57P05") => {
-                Err(Error::new(ErrorKind::LockLost, error.detail())
-                    .vendor(error.vendor_code().unwrap_or_default())
-                    .on_source(&self.source))
+                Err(Error::new(ErrorKind::LockLost, error.detail()).vendor(error.vendor_code().unwrap_or_default()))
             }
             answer => answer,
         }
@@ -114,9 +110,9 @@ impl Wire {
     }
 
     pub(crate) async fn close(self) -> Result<()> {
-        let Self { connection, source, .. } = self;
-        let close = async { connection.close().await.map_err(|cause| error::of_statement(cause, "closing", false)) };
-        Deadline::within(GRACE).run("closing", close).await.map_err(|error| error.on_source(source))
+        let close = self.connection.close();
+        let closing = async { close.await.map_err(|cause| error::of_statement(cause, "closing", false)) };
+        Deadline::within(GRACE).run("closing", closing).await
     }
 }
 

@@ -1,7 +1,9 @@
 //! Real servers for the conformance suite of engines.
 
 pub mod harness;
+pub mod mssql;
 pub mod mysql;
+pub mod oracle;
 pub mod postgres;
 
 use std::env;
@@ -48,6 +50,11 @@ pub trait Server: Debug + Send + Sync {
     /// A new fixture; nothing of it is shared with others.
     async fn fixture(&self, admin: Admin) -> Result<Box<dyn Fixture>>;
 
+    /// Whether other processes find it too.
+    fn is_for_all_processes(&self) -> bool {
+        true
+    }
+
     /// Removes this process's place. Fixtures have ended by then.
     async fn end(&self) -> Result<()>;
 }
@@ -66,17 +73,23 @@ pub enum Kind {
     Postgres,
     /// MySQL or MariaDB.
     MySql,
+    /// SQL Server or Azure SQL Database.
+    SqlServer,
+    /// Oracle Database; besides servers, simulators in this process.
+    Oracle,
 }
 
 impl Kind {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Postgres, Self::MySql];
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Postgres, Self::MySql, Self::SqlServer, Self::Oracle];
 
     /// As it stands in the name of a test that has no server.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::MySql => "mysql",
+            Self::SqlServer => "mssql",
+            Self::Oracle => "oracle",
         }
     }
 
@@ -85,6 +98,8 @@ impl Kind {
         match self {
             Self::Postgres => ["DZCONN_TEST_POSTGRES_URLS", "DZCONN_TEST_POSTGRES_URL"],
             Self::MySql => ["DZCONN_TEST_MYSQL_URLS", "DZCONN_TEST_MYSQL_URL"],
+            Self::SqlServer => ["DZCONN_TEST_MSSQL_URLS", "DZCONN_TEST_MSSQL_URL"],
+            Self::Oracle => ["DZCONN_TEST_ORACLE_URLS", "DZCONN_TEST_ORACLE_URL"],
         }
     }
 
@@ -100,10 +115,20 @@ impl Kind {
         urls
     }
 
+    /// What is there without being named.
+    fn simulated(self) -> Vec<String> {
+        if self == Self::Oracle { oracle::simulated() } else { Vec::new() }
+    }
+
+    /// Whether some are there without being named, and none is named.
+    pub fn is_only_simulated(self) -> bool {
+        !self.simulated().is_empty() && self.urls().is_empty()
+    }
+
     /// Makes a place on every server that is named; an error for each that does not answer.
     pub async fn servers(self) -> Vec<Result<Arc<dyn Server>>> {
         let mut servers = Vec::new();
-        for url in self.urls() {
+        for url in self.simulated().into_iter().chain(self.urls()) {
             servers.push(match timeout(ANSWERS_WITHIN, self.start(&url)).await {
                 Ok(server) => server,
                 Err(_) => Err(trouble(format!("the {} server has not answered", self.name()))),
@@ -116,6 +141,8 @@ impl Kind {
         Ok(match self {
             Self::Postgres => Arc::new(postgres::Postgres::start(url).await?),
             Self::MySql => Arc::new(mysql::MySql::start(url).await?),
+            Self::SqlServer => Arc::new(mssql::SqlServer::start(url).await?),
+            Self::Oracle => Arc::new(oracle::start(url).await?),
         })
     }
 }

@@ -16,10 +16,14 @@ use dzconn_core::{Deadline, Engines, Fulfilment, Result};
 
 use crate::engine::trouble;
 
-/// Both engines.
+/// All engines.
 #[must_use]
 pub fn engines() -> Engines {
-    Engines::new().with(dzconn_postgres::connector()).with(dzconn_mysql::connector())
+    Engines::new()
+        .with(dzconn_postgres::connector())
+        .with(dzconn_mysql::connector())
+        .with(dzconn_mssql::connector())
+        .with(dzconn_oracle::connector().driver(crate::engine::oracle::reach()))
 }
 
 /// One environment's subscription to the table of a path; its asset's id follows from the path.

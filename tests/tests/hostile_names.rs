@@ -120,7 +120,8 @@ async fn grant_and_revoke(
 /// The source's catalogue has this user on this table and nowhere else.
 async fn must_be_all(fixture: &dyn EngineFixture, user: &UserName, granted: &TableName) -> Result<()> {
     let privileges = fixture.privileges(user).await?;
-    let tables: Vec<_> = privileges.iter().filter(|line| line.contains("SELECT") || line.contains("Select")).collect();
+    let reads = |line: &&String| ["SELECT", "Select", "READ"].iter().any(|read| line.contains(read));
+    let tables: Vec<_> = privileges.iter().filter(reads).collect();
     if tables.len() == 1 && tables.iter().all(|line| line.contains(granted.name())) {
         return Ok(());
     }

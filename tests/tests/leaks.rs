@@ -106,7 +106,8 @@ async fn no_password_is_said(fixture: &dyn Fixture, ear: &Ear) -> Result<(), Str
         passwords.push(granted.credentials.password.clone());
 
         // A password that has to be set again, and one that the source refuses.
-        let set = Secret::new(format!("Set-by-hand_{:032x}", rand::random::<u128>()));
+        // No longer than what every source takes.
+        let set = Secret::new(format!("Set-by-hand_{:016x}", rand::random::<u64>()));
         passwords.push(set.clone());
         let other = dzconn_core::model::Credentials { password: set, ..granted.credentials };
         let deadline = dzconn_core::Deadline::within(std::time::Duration::from_secs(20));
@@ -132,7 +133,7 @@ async fn no_password_is_said(fixture: &dyn Fixture, ear: &Ear) -> Result<(), Str
     }
 
     // That there was something to hear, and that the search would find it.
-    if !ear.heard("set password") || !ear.heard(source.admin.user.as_str()) {
+    if !ear.heard("set_password") || !ear.heard(source.admin.user.as_str()) {
         return Err("the log holds nothing of the run".into());
     }
     match passwords.iter().position(|password| ear.heard(password.expose())) {

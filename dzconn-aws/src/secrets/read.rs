@@ -105,7 +105,7 @@ fn about(name: &str, error: &Error) -> Error {
 
 impl SecretsManager {
     /// What is scheduled for deletion is not listed. The list may be five minutes behind, and a filter by name is one by prefix
-    /// ("ListSecrets" in the API reference).
+    /// (`ListSecrets` in the API reference).
     pub(super) async fn list_names(&self, prefix: &str) -> Result<Vec<SecretName>> {
         let filter = Filter::builder().key(FilterNameStringType::Name).values(prefix).build();
         let mut pages = self.client.list_secrets().filters(filter).max_results(100).into_paginator().send();

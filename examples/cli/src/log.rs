@@ -15,7 +15,7 @@ pub(crate) fn start(verbose: u8, output: Output) {
         EnvFilter::new(match verbose {
             0 => "warn",
             1 => "info,dzconn=debug,dzconn_core=debug",
-            _ => "info,dzconn=trace,dzconn_core=trace,dzconn_postgres=trace,dzconn_mysql=trace",
+            _ => "info,dzconn=trace,dzconn_core=trace,dzconn_postgres=trace,dzconn_mysql=trace,dzconn_mssql=trace,dzconn_oracle=trace",
         })
     });
     let ansi = output.paint_errors.colours();

@@ -6,8 +6,14 @@
     reason = "text for people is put together line by line; `write!` has an error to ignore"
 )]
 
-#[cfg(not(any(feature = "postgres", feature = "mysql")))]
-compile_error!("a dzconn without an engine can do nothing: enable the feature postgres or mysql");
+#[cfg(not(any(
+    feature = "postgres",
+    feature = "mysql",
+    feature = "mssql",
+    feature = "oracle",
+    feature = "oracle-odpi"
+)))]
+compile_error!("a dzconn without an engine can do nothing: enable the feature postgres, mysql, mssql or oracle");
 
 mod args;
 mod backend;

@@ -220,6 +220,10 @@ pub(crate) fn engines() -> Engines {
     let engines = engines.with(dzconn_postgres::connector());
     #[cfg(feature = "mysql")]
     let engines = engines.with(dzconn_mysql::connector());
+    #[cfg(feature = "mssql")]
+    let engines = engines.with(dzconn_mssql::connector());
+    #[cfg(any(feature = "oracle", feature = "oracle-odpi"))]
+    let engines = engines.with(dzconn_oracle::connector());
     engines
 }
 

@@ -24,6 +24,12 @@ pub enum Error {
         /// Where it was said to be.
         program: PathBuf,
     },
+    /// There is no Python where it was said to be.
+    #[error("there is no Python at {}\n  an environment for it: tests/install says how", program.display())]
+    NoPython {
+        /// Where it was said to be.
+        program: PathBuf,
+    },
     /// A program could not be run, or a file not be written.
     #[error("cannot {action}: {source}")]
     Io {

@@ -1,4 +1,4 @@
-//! Throwaway PostgreSQL and MariaDB servers, and moto, which plays AWS, for the tests and the demo.
+//! Throwaway PostgreSQL and MariaDB servers, a stand-in for SQL Server, and moto, which plays AWS, for the tests and the demo.
 //!
 //! ```no_run
 //! use dzconn_test_servers::{MariaDb, Postgres};
@@ -25,6 +25,7 @@ mod error;
 mod find;
 mod mariadb;
 mod moto;
+mod mssql;
 mod postgres;
 mod server;
 mod supervisor;
@@ -32,5 +33,6 @@ mod supervisor;
 pub use error::Error;
 pub use mariadb::MariaDb;
 pub use moto::Moto;
+pub use mssql::{Mssql, MssqlKind};
 pub use postgres::Postgres;
 pub use server::Server;

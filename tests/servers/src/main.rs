@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 
-use dzconn_test_servers::{Error, MariaDb, Moto, Postgres, Server};
+use dzconn_test_servers::{Error, MariaDb, Moto, Mssql, MssqlKind, Postgres, Server};
 use exec::Signals;
 use options::Options;
 
@@ -51,8 +51,9 @@ async fn run(options: Options) -> Result<u8, (u8, String)> {
     let no_server = |error: &dyn fmt::Display| (NO_SERVER, error.to_string());
     let mut signals = Signals::listen().map_err(|error| no_server(&error))?;
 
-    let Options { postgres, mariadb, moto, program, args } = options;
-    let mut starting = tokio::task::spawn_blocking(move || Servers::start(&postgres, mariadb, moto.as_deref()));
+    let Options { postgres, mariadb, mssql, moto, program, args } = options;
+    let mut starting =
+        tokio::task::spawn_blocking(move || Servers::start(&postgres, mariadb, mssql.as_deref(), moto.as_deref()));
     let mut signalled = None;
     let started = loop {
         tokio::select! {
@@ -86,21 +87,30 @@ fn say(message: fmt::Arguments<'_>) {
 struct Servers {
     postgres: Vec<Postgres>,
     mariadb: Option<MariaDb>,
+    mssql: Vec<Mssql>,
     moto: Option<Moto>,
 }
 
 impl Servers {
     /// Starts all at once; when one fails, the others stop again.
-    fn start(bin_dirs: &[Option<PathBuf>], mariadb: bool, moto: Option<&Path>) -> Result<Self, Error> {
+    fn start(
+        bin_dirs: &[Option<PathBuf>],
+        mariadb: bool,
+        mssql: Option<&Path>,
+        moto: Option<&Path>,
+    ) -> Result<Self, Error> {
         thread::scope(|scope| {
             let postgres: Vec<_> =
                 bin_dirs.iter().map(|dir| scope.spawn(move || Postgres::start(dir.as_deref()))).collect();
             let mariadb = mariadb.then(|| scope.spawn(MariaDb::start));
+            let kinds = mssql.into_iter().flat_map(|python| MssqlKind::ALL.map(|kind| (python, kind)));
+            let mssql: Vec<_> = kinds.map(|(python, kind)| scope.spawn(move || Mssql::start(python, kind))).collect();
             let moto = moto.map(|program| scope.spawn(move || Moto::start(program)));
             let postgres = postgres.into_iter().map(join).collect::<Result<_, _>>();
             let mariadb = mariadb.map(join).transpose();
+            let mssql = mssql.into_iter().map(join).collect::<Result<_, _>>();
             let moto = moto.map(join).transpose();
-            Ok(Self { postgres: postgres?, mariadb: mariadb?, moto: moto? })
+            Ok(Self { postgres: postgres?, mariadb: mariadb?, mssql: mssql?, moto: moto? })
         })
     }
 
@@ -112,8 +122,12 @@ impl Servers {
         self.mariadb.iter().map(|server| &**server).collect()
     }
 
+    fn mssql(&self) -> Vec<&Server> {
+        self.mssql.iter().map(|server| &**server).collect()
+    }
+
     fn all(&self) -> Vec<&Server> {
-        [self.postgres(), self.mysql()].concat()
+        [self.postgres(), self.mysql(), self.mssql()].concat()
     }
 
     fn environment(&self) -> io::Result<Vec<(String, String)>> {
@@ -121,7 +135,7 @@ impl Servers {
         if let Some(moto) = &self.moto {
             variables.push(("DZCONN_TEST_MOTO_URL".to_owned(), moto.url()));
         }
-        for (kind, servers) in [("POSTGRES", self.postgres()), ("MYSQL", self.mysql())] {
+        for (kind, servers) in [("POSTGRES", self.postgres()), ("MYSQL", self.mysql()), ("MSSQL", self.mssql())] {
             if servers.is_empty() {
                 continue;
             }

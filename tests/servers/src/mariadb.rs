@@ -23,6 +23,8 @@ impl MariaDb {
             database: "mysql",
             script: concat!(include_str!("sh/certificates.sh"), include_str!("sh/mariadb.sh")),
             program: &program,
+            code: None,
+            options: &[],
             secret: accounts,
             answers,
         })

@@ -24,6 +24,8 @@ impl Postgres {
             database: "postgres",
             script: concat!(include_str!("sh/certificates.sh"), include_str!("sh/postgres.sh")),
             program: &program,
+            code: None,
+            options: &[],
             secret: |password| format!("{password}\n"),
             answers,
         })

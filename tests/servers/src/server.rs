@@ -23,6 +23,10 @@ pub(crate) struct Recipe<'a> {
     /// Becomes the server; gets the program, the port and the folder as arguments.
     pub(crate) script: &'static str,
     pub(crate) program: &'a Path,
+    /// A folder of code that the server runs, copied into its own, where whoever it runs as may read it.
+    pub(crate) code: Option<&'a Path>,
+    /// What the file `options` in the folder says, one word a line.
+    pub(crate) options: &'a [&'a str],
     /// What the file `secret` in the folder says, given the password.
     pub(crate) secret: fn(&str) -> String,
     /// Whether the server takes connections by now and, if so, speaks TLS.
@@ -54,6 +58,10 @@ impl Server {
         let prefix = format!("dzconn-{}-", name.to_lowercase());
         let mut process = Supervised::new(&prefix, recipe.script, &[&program, &port.to_string()])?;
         process.write("secret", &(recipe.secret)(&password))?;
+        process.write("options", &recipe.options.join("\n"))?;
+        if let Some(code) = recipe.code {
+            process.copy(code)?;
+        }
         process.go()?;
         let Recipe { version, scheme, user, database, .. } = recipe;
         let (version, scheme, user, database) = (version.clone(), *scheme, *user, *database);
@@ -66,7 +74,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The product: `PostgreSQL` or `MariaDB`.
+    /// The product, such as `PostgreSQL`.
     pub fn name(&self) -> &'static str {
         self.name
     }

@@ -56,6 +56,19 @@ impl Supervised {
         file.and_then(|mut file| file.write_all(content.as_bytes())).map_err(Error::io(format!("write {name}")))
     }
 
+    /// Copies a folder's files, for the server's user to read.
+    pub(crate) fn copy(&self, from: &Path) -> Result<(), Error> {
+        let failed = || Error::io(format!("copy {}", from.display()));
+        let to = self.folder.join(from.file_name().unwrap_or_default());
+        fs::create_dir(&to).map_err(failed())?;
+        for entry in fs::read_dir(from).map_err(failed())?.flatten() {
+            if entry.path().is_file() {
+                fs::copy(entry.path(), to.join(entry.file_name())).map_err(failed())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Starts the server.
     pub(crate) fn go(&mut self) -> Result<(), Error> {
         let written = self.child.stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(b"go\n"));

@@ -59,6 +59,11 @@ pub fn run(
                 })
             }));
         }
+        if kind.is_only_simulated() {
+            let reason = format!("only simulated: set {} for a real server", kind.variables()[0]);
+            let name = format!("{suite}::{}::on_a_real_server", kind.name());
+            trials.push(Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason))));
+        }
         for (number, server) in found.into_iter().enumerate() {
             match server {
                 Ok(server) => {

@@ -2,107 +2,18 @@
 
 mod grant;
 mod revoke;
+mod task;
 
 use std::sync::Arc;
 
 use crate::ErrorKind;
 use crate::engine::{Created, Reads};
-use crate::model::{
-    Credentials, Generation, GenerationId, OpenState, Phase, Principal, SecretId, SecretName, SourceEndpoint,
-    SourceRecord, Subscription, TableName, UserName, Wanted,
-};
+use crate::model::{Credentials, Generation, OpenState, Phase, SourceRecord, TableName, Wanted};
 use crate::store::{Key, StoredSecret, WriteOutcome};
 use crate::workflow::effect::{Answer, Effect, Failure, Fresh, Next};
 use crate::workflow::transition::{Move, View, apply, entry_of, source_of, transaction};
 
-/// What a producer's run is started with.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ProducerTask {
-    /// Who, what and where.
-    pub subscription: Subscription,
-    /// What the run was started for; the portal has the last word.
-    pub wish: Wanted,
-    /// Whether the portal is asked, or the wish is all there is.
-    pub ask: bool,
-    /// What the run has come for.
-    pub errand: Errand,
-    /// The asset was granted by an older system, if its path is among those.
-    pub older: bool,
-    /// The table that tracking has for the asset.
-    pub table: Option<TableName>,
-    /// The user of a new generation.
-    pub user: UserName,
-    /// The address for the secret.
-    pub endpoint: SourceEndpoint,
-    /// What the secret says about TLS.
-    pub ssl: Option<bool>,
-    /// Who may read the producer's secret.
-    pub readers: Vec<Principal>,
-}
-
-/// What a run has come for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Errand {
-    /// To bring about what is wanted.
-    #[default]
-    Fulfil,
-    /// The asset has moved away from here: whatever is wanted of it, it is taken back here, unless access is to be retained.
-    Leave,
-    /// To undo what dead runs have left half done. Nothing else is granted or taken back, and nobody is asked.
-    Tidy,
-}
-
-/// What the producer's part has brought about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Produced {
-    /// What was done: what the portal wanted, not necessarily what the run was started for.
-    pub did: Did,
-    /// What kept the run from doing what was wanted. What it had begun has been undone, as far as `undone` says.
-    pub failure: Option<Failure>,
-    /// After a failure: whether all that this run had begun has been taken back, and nothing else.
-    pub undone: bool,
-}
-
-/// What was done.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Did {
-    /// The user reads the table.
-    Granted(Delivery),
-    /// The user goes on reading the table, although the subscription has ended.
-    Retained(Delivery),
-    /// dzconn's privilege is gone.
-    Revoked {
-        /// Whether anything had to be done.
-        changed: bool,
-        /// Whether it was the last table, so that user and secret went too.
-        dropped: bool,
-        /// The table, if there was one.
-        table: Option<TableName>,
-        /// Whether the user can still read it, by ways that are not dzconn's.
-        reads: Reads,
-    },
-}
-
-/// What the consumer's part needs to know.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Delivery {
-    /// The generation that was granted.
-    pub generation: GenerationId,
-    /// The table.
-    pub table: TableName,
-    /// The database user.
-    pub user: UserName,
-    /// The producer's secret.
-    pub secret: SecretName,
-    /// Its address.
-    pub secret_id: SecretId,
-    /// The name for the consumer's copy.
-    pub copy: SecretName,
-    /// Whether the user was made by this run.
-    pub new_user: bool,
-    /// Whether anything had to be recorded.
-    pub changed: bool,
-}
+pub use task::{Delivery, Did, Errand, Produced, ProducerTask};
 
 /// Where a run stands: the effect whose answer it waits for. A write carries the view that it leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -199,10 +110,8 @@ impl ProducerRun {
     /// A run that has not begun; its first answer is [`Answer::Begin`].
     #[must_use]
     pub fn new(task: Arc<ProducerTask>) -> Self {
-        let (wish, course) = match task.errand {
-            Errand::Tidy => (Wanted::Revoke, Course::Undo),
-            Errand::Fulfil | Errand::Leave => (task.wish, Course::Forward),
-        };
+        let tidy = task.errand == Errand::Tidy;
+        let (wish, course) = if tidy { (Wanted::Revoke, Course::Undo) } else { (task.wish, Course::Forward) };
         Self {
             at: At::Begin,
             wish,

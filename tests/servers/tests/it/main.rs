@@ -5,4 +5,5 @@
 mod left;
 mod library;
 mod moto;
+mod mssql;
 mod with_servers;
