@@ -10,8 +10,8 @@
 //! | member | meaning |
 //! | --- | --- |
 //! | `run` | the run that did it, 16 hexadecimal digits: events of runs that go on at the same time are told apart by it |
-//! | `part` | `producer` (source, its secret) or `consumer` (copy, rows) |
-//! | `effect` | what was done, one of [`EFFECTS`] |
+//! | `part` | `producer` (source, its secret), `consumer` (copy, rows) or `environment` (role, database tags: it has no `run`) |
+//! | `effect` | what was done, one of [`EFFECTS`]; of an environment one of [`ENVIRONMENT_EFFECTS`] |
 //! | `outcome` | `done`; `conflict`: somebody else's write came first, nothing was changed; `failed` |
 //! | `error` | the [`ErrorKind`](crate::ErrorKind) of a failure. After `ConnectionLost` or `Timeout` the effect may have happened |
 //! | `vendor` | the source's own code for it, such as `PostgreSQL 42501` |
@@ -26,6 +26,7 @@
 //! | `secret` | the secret's name, or what a consumer calls it by |
 //! | `readers` | of a share: who may read the secret |
 //! | `records` | of a write of tracking records: which |
+//! | `role`, `target` | of an environment: its user role; the policy or database |
 //!
 //! When somebody got access to a table is the time of `effect = "grant"`, `outcome = "done"` with that `environment` and
 //! `table`; when it ended, that of `revoke` or `drop_user` with the same `user`:
@@ -40,7 +41,8 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::model::Subscription;
+use crate::environment::{self, Environment};
+use crate::model::{Owner, Subscription};
 use crate::store::WriteOutcome;
 use crate::workflow::{Answer, Effect};
 use crate::{Error, Result};
@@ -75,6 +77,35 @@ pub const EFFECTS: [&str; 24] = [
     "read_copy",
     "read_shared_secret",
 ];
+
+/// The names of effects on environments: on their roles, and on their databases' tags.
+pub const ENVIRONMENT_EFFECTS: [&str; 5] =
+    ["set_boundary", "attach_policy", "detach_policy", "tag_database", "untag_database"];
+
+/// An effect on an environment has come to its end.
+pub(crate) fn environment(
+    environment: &Environment,
+    owner: &Owner,
+    effect: &environment::Effect,
+    result: &Result<()>,
+    elapsed: Duration,
+) {
+    tracing::info!(
+        target: TARGET,
+        part = "environment",
+        effect = effect.name(),
+        outcome = if result.is_ok() { "done" } else { "failed" },
+        error = result.as_ref().err().map(|error| format!("{:?}", error.kind())),
+        vendor = result.as_ref().err().and_then(Error::vendor_code),
+        elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        domain = environment.domain.as_str(),
+        project = environment.project.as_str(),
+        environment = environment.id.as_str(),
+        account = owner.account.as_str(),
+        role = environment.role.as_ref().map(|role| role.as_str()),
+        target = effect.target(),
+    );
+}
 
 /// What all events of a run have in common.
 pub(crate) struct Run<'a> {

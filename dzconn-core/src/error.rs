@@ -182,6 +182,10 @@ pub enum Step {
     ConsumerSecret,
     /// Telling the portal the outcome.
     Report,
+    /// Reading or changing an environment's user role.
+    EnvironmentRole,
+    /// Reading or changing the tags of an environment's databases.
+    EnvironmentTags,
 }
 
 impl fmt::Display for Step {
@@ -202,6 +206,8 @@ impl fmt::Display for Step {
             Self::Tracking => "tracking",
             Self::ConsumerSecret => "consumer, secret",
             Self::Report => "report",
+            Self::EnvironmentRole => "environment, role",
+            Self::EnvironmentTags => "environment, database tags",
         })
     }
 }

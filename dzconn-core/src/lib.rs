@@ -12,6 +12,7 @@
 //!   `testkit` (feature of that name).
 //! - To keep secrets or records elsewhere: [`store::CredentialStore`], [`store::TrackingStore`].
 //! - To say where connections and subscriptions are: [`Catalog`], [`Portal`].
+//! - To equip environments when they come and clean them when they go: [`Environments`].
 //! - To try things out without any of this: [`memory`].
 //! - To see why it survives crashes and concurrent runs: [`workflow`].
 //!
@@ -74,6 +75,7 @@
 pub mod audit;
 pub mod catalog;
 pub mod engine;
+pub mod environment;
 mod error;
 pub mod event;
 pub mod fulfilment;
@@ -95,6 +97,7 @@ pub mod workflow;
 
 pub use catalog::Catalog;
 pub use engine::{EngineConnector, Engines, SourceEngine};
+pub use environment::Environments;
 pub use error::{Changed, Error, ErrorKind, Result, Step, Subject};
 pub use fulfilment::Fulfilment;
 pub use portal::Portal;

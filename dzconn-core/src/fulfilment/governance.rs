@@ -100,6 +100,14 @@ impl Governance {
         }
     }
 
+    /// Where an older system granted the asset of a row that does not say it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if it cannot be told.
+    pub(super) async fn place_of_older(&self, row: &AssetRecord) -> Result<Location> {
+        self.older_place(row, None).await?.map(|place| place.location).ok_or_else(|| unknown_place(row))
+    }
+
     /// Where an older system granted an asset: its row names the copy, the copy's mapping the producer's secret, and the source
     /// record with that secret the connection. The path is the one that `hint` has, if it is among those that were granted; or
     /// the only one, if it can be no other asset's.

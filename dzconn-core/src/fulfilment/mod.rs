@@ -3,6 +3,7 @@
 mod builder;
 mod consumer;
 mod driver;
+mod end;
 mod fresh;
 mod governance;
 mod plan;

@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::engine::Engines;
 use crate::model::{Source, SourceKey};
 use crate::store::CredentialStores;
-use crate::workflow::{Answer, Did, Effect, Next, ProducerRun, ProducerTask};
+use crate::workflow::{Answer, Did, Effect, Errand, Next, ProducerRun, ProducerTask};
 use crate::{Catalog, Changed, Deadline, Error, Portal, Result, Step, TrackingStore};
 
 /// What runs in the producer's account. It keeps idle sessions on sources; [`close`](Self::close) ends them in good order.
@@ -124,7 +124,7 @@ impl Producer {
         Ok(ProducerTask {
             subscription: order.subscription.clone(),
             wish: order.wish,
-            ask: true,
+            ask: order.errand != Errand::End,
             errand: order.errand,
             older: order.older,
             table: order.table.clone(),

@@ -5,19 +5,24 @@ use std::collections::BTreeSet;
 use super::{Finding, Mend, Problem, Scope};
 use crate::Result;
 use crate::fulfilment::Parts;
-use crate::model::{AssetRecord, Generation, MappingRecord, Owner, SourceRecord};
+use crate::model::{
+    Asset, AssetId, AssetRecord, Consumer, Generation, Listing, Location, MappingRecord, Owner, SourceRecord, Subscription,
+};
 use crate::store::{Query, Record, Stored};
+
+/// What stands where a dead run has recorded nothing.
+pub(crate) const UNKNOWN: &str = "unknown";
 
 /// What tracking has of everything that is looked at.
 #[derive(Default)]
-pub(super) struct Books {
-    pub(super) sources: Vec<SourceRecord>,
-    pub(super) rows: Vec<Stored>,
-    pub(super) mappings: Vec<Stored>,
+pub(crate) struct Books {
+    pub(crate) sources: Vec<SourceRecord>,
+    pub(crate) rows: Vec<Stored>,
+    pub(crate) mappings: Vec<Stored>,
 }
 
 impl Books {
-    pub(super) async fn read(parts: &Parts, scope: &Scope, findings: &mut Vec<Finding>) -> Result<Self> {
+    pub(crate) async fn read(parts: &Parts, scope: &Scope, findings: &mut Vec<Finding>) -> Result<Self> {
         let mut books = Self::default();
         for stored in each(parts, &Query::Sources(scope.connection.clone()), findings).await? {
             if let Record::Source(source) = stored.record
@@ -31,27 +36,60 @@ impl Books {
         Ok(books)
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&Stored, &AssetRecord)> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&Stored, &AssetRecord)> {
         self.rows.iter().filter_map(|stored| match &stored.record {
             Record::Asset(row) => Some((stored, row)),
             _ => None,
         })
     }
 
-    pub(super) fn mappings(&self) -> impl Iterator<Item = (&Stored, &MappingRecord)> {
+    pub(crate) fn mappings(&self) -> impl Iterator<Item = (&Stored, &MappingRecord)> {
         self.mappings.iter().filter_map(|stored| match &stored.record {
             Record::Mapping(mapping) => Some((stored, mapping)),
             _ => None,
         })
     }
 
-    pub(super) fn mapping(&self, generation: &Generation) -> Option<&MappingRecord> {
+    pub(crate) fn mapping(&self, generation: &Generation) -> Option<&MappingRecord> {
         let of = |mapping: &&MappingRecord| generation.secret_id.as_ref() == Some(&mapping.shared_secret);
         self.mappings().map(|(_, mapping)| mapping).find(of)
     }
 
+    /// The row of a record's asset.
+    pub(crate) fn row(&self, record: &SourceRecord, asset: &AssetId) -> Option<&AssetRecord> {
+        let of = |row: &&AssetRecord| row.environment == record.key.environment && row.asset == *asset;
+        self.rows().map(|(_, row)| row).find(of)
+    }
+
+    /// What a run for an asset of a record would be started with. The listing is not known where no row is there: the run that
+    /// would have written it died before.
+    pub(crate) fn subscription(
+        &self,
+        record: &SourceRecord,
+        asset: &AssetId,
+        location: Location,
+    ) -> Result<Subscription> {
+        if let Some(row) = self.row(record, asset) {
+            return Ok(row.clone().at(location));
+        }
+        let unknown = UNKNOWN.to_owned();
+        Ok(Subscription {
+            domain: record.domain.clone(),
+            consumer: Consumer {
+                project: record.project.clone(),
+                environment: record.key.environment.clone(),
+                owner: self.consumer(record),
+            },
+            asset: Asset { id: asset.clone(), revision: unknown.clone(), asset_type: unknown.clone() },
+            listing: Listing { id: UNKNOWN.parse()?, name: unknown.clone(), revision: unknown },
+            location,
+            subscription: None,
+            event: None,
+        })
+    }
+
     /// Where the consumer lives, as far as anything says it.
-    pub(super) fn consumer(&self, source: &SourceRecord) -> Owner {
+    pub(crate) fn consumer(&self, source: &SourceRecord) -> Owner {
         let mapping = source.generation.as_ref().and_then(|generation| self.mapping(generation));
         let retired = || {
             let ids: BTreeSet<_> = source.retired.iter().filter_map(|retired| retired.secret_id.as_ref()).collect();
@@ -64,7 +102,7 @@ impl Books {
 }
 
 /// All records of a listing; one that cannot be read is a finding.
-pub(super) async fn each(parts: &Parts, query: &Query, findings: &mut Vec<Finding>) -> Result<Vec<Stored>> {
+pub(crate) async fn each(parts: &Parts, query: &Query, findings: &mut Vec<Finding>) -> Result<Vec<Stored>> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let page = parts.producer.tracking.list(query, after.as_ref()).await?;

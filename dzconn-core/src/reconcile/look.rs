@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::books::{Books, each};
+use super::books::{Books, UNKNOWN, each};
 use super::orphans;
 use super::{Finding, Mend, Problem, Scope};
 use crate::engine::{EngineConnector, Login, Reads, SourceEngine};
 use crate::fulfilment::Parts;
 use crate::model::{
-    Asset, AssetId, AssetRecord, ConnectionId, Consumer, EntryRecord, Generation, Listing, Location, Phase,
-    Publication, Source, SourceRecord, Subscription, TableName, Wanted,
+    AssetId, AssetRecord, ConnectionId, EntryRecord, Generation, Location, Phase, Publication, Source, SourceRecord,
+    Subscription, TableName, Wanted,
 };
 use crate::portal::Question;
 use crate::store::{Query, Record, Slot, StoredSecret};
@@ -18,9 +18,6 @@ use crate::{Deadline, Error, ErrorKind, Fulfilment, Result, Timestamp};
 
 /// How many findings about what a user can do beyond its grants are told.
 const EXCESS: usize = 20;
-
-/// What stands where a dead run has recorded nothing.
-const UNKNOWN: &str = "unknown";
 
 pub(super) async fn all(fulfilment: &Fulfilment, scope: &Scope) -> Result<Vec<Finding>> {
     let parts = fulfilment.parts();
@@ -167,32 +164,12 @@ impl Look<'_> {
         Ok(true)
     }
 
-    /// What a run for this asset would be started with. The listing is not known where no row is there: the run that would
-    /// have written it died before.
     fn subscription(&self, asset: &AssetId, location: Location) -> Result<Subscription> {
-        let record = self.record;
-        if let Some(row) = self.row(asset) {
-            return Ok(row.clone().at(location));
-        }
-        let unknown = UNKNOWN.to_owned();
-        Ok(Subscription {
-            domain: record.domain.clone(),
-            consumer: Consumer {
-                project: record.project.clone(),
-                environment: record.key.environment.clone(),
-                owner: self.books.consumer(record),
-            },
-            asset: Asset { id: asset.clone(), revision: unknown.clone(), asset_type: unknown.clone() },
-            listing: Listing { id: UNKNOWN.parse()?, name: unknown.clone(), revision: unknown },
-            location,
-            subscription: None,
-            event: None,
-        })
+        self.books.subscription(self.record, asset, location)
     }
 
     fn row(&self, asset: &AssetId) -> Option<&AssetRecord> {
-        let of = |row: &&AssetRecord| row.environment == self.record.key.environment && row.asset == *asset;
-        self.books.rows().map(|(_, row)| row).find(of)
+        self.books.row(self.record, asset)
     }
 
     async fn entries(&mut self) -> Result<Vec<EntryRecord>> {

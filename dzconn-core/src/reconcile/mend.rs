@@ -69,7 +69,12 @@ async fn record(parts: &Parts, key: &SourceKey) -> Result<Option<SourceRecord>> 
     }))
 }
 
-async fn tidy(fulfilment: &Fulfilment, subscription: &Subscription, table: Option<&TableName>) -> Result<Mended> {
+/// Undoes what dead runs have left half done, and cleans up after them.
+pub(crate) async fn tidy(
+    fulfilment: &Fulfilment,
+    subscription: &Subscription,
+    table: Option<&TableName>,
+) -> Result<Mended> {
     let parts = fulfilment.parts();
     let Some(source) = record(parts, &subscription.key()).await? else { return Ok(Mended::Gone) };
     let deadline = deadline(parts);

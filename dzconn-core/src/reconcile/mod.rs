@@ -25,7 +25,7 @@
 //! on a schedule to see that nothing has drifted. It may run at any time: what a living run is working on looks half
 //! done, and is left alone until it is older than any run may be.
 
-mod books;
+pub(crate) mod books;
 mod look;
 mod mend;
 mod orphans;
@@ -41,6 +41,7 @@ use crate::store::{Expect, Key};
 use crate::{CredentialStore, Fulfilment, Result};
 
 pub use mend::Mended;
+pub(crate) use mend::tidy;
 
 /// What is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

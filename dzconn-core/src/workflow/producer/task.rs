@@ -41,6 +41,8 @@ pub enum Errand {
     Leave,
     /// To undo what dead runs have left half done. Nothing else is granted or taken back, and nobody is asked.
     Tidy,
+    /// The environment ends: the asset is taken back whatever is wanted of it, retained access too. Nobody is asked.
+    End,
 }
 
 /// What the producer's part has brought about.

@@ -1,0 +1,161 @@
+//! Takes back everything that an environment was granted, from tracking.
+
+use super::{Fulfilment, Handled, Order, REPORT};
+use crate::model::{
+    AssetId, AssetPath, EnvironmentId, Location, Phase, SourceRecord, Subscription, TableName, Wanted,
+};
+use crate::reconcile::books::{Books, UNKNOWN, each};
+use crate::reconcile::{Finding, Scope, tidy};
+use crate::store::{Change, Key, Query, Record, Transaction};
+use crate::workflow::Errand;
+use crate::{Deadline, Error, ErrorKind, Result, Step};
+
+/// What an environment has, as orders to take it back; and what of it cannot be told.
+#[derive(Default)]
+struct Claims {
+    orders: Vec<Order>,
+    failed: Vec<Error>,
+}
+
+impl Fulfilment {
+    /// Takes back everything that tracking has for an environment, retained access included: the environment ends, so the portal
+    /// is not asked what is wanted. What other environments have is not touched.
+    ///
+    /// One asset that cannot be taken back keeps none of the others. Repeating it goes on with what is left; if nothing is, the
+    /// answer is empty.
+    ///
+    /// # Errors
+    /// Only that tracking cannot be read; each asset has its own result.
+    pub async fn revoke_all(&self, environment: &EnvironmentId) -> Result<Vec<Handled>> {
+        let Claims { orders, failed } = self.claims(environment).await?;
+        let mut handled: Vec<_> = failed.into_iter().map(|error| Handled::Failed { error }).collect();
+        let settings = &self.0.producer.settings;
+        for order in orders {
+            let result = self.bring_about(&order, Deadline::within(settings.deadline)).await;
+            let result = match result {
+                Ok(outcome) => self.forget_answer(&order.subscription).await.map(|()| outcome),
+                Err(error) => Err(error),
+            };
+            let report = self.0.governance.portal.report(&order.subscription, result.as_ref());
+            if let Err(error) = Deadline::within(REPORT).run("the report", report).await {
+                tracing::warn!(%error, "the outcome could not be reported");
+            }
+            handled.push(Handled::Done { subscription: Box::new(order.subscription), result: Box::new(result) });
+        }
+        for record in self.books(environment, &mut Vec::new()).await?.sources {
+            if record.phase != Phase::Active || !record.revoked.is_empty() || !record.retired.is_empty() {
+                if let Err(error) = self.tidy_up(environment, &record).await {
+                    handled.push(Handled::Failed { error: error.for_environment(environment) });
+                }
+            }
+        }
+        Ok(handled)
+    }
+
+    /// What [`revoke_all`](Self::revoke_all) would take back, and what of it cannot be told.
+    ///
+    /// # Errors
+    /// Only that tracking cannot be read.
+    pub async fn held(&self, environment: &EnvironmentId) -> Result<(Vec<Subscription>, Vec<Error>)> {
+        let Claims { orders, failed } = self.claims(environment).await?;
+        Ok((orders.into_iter().map(|order| order.subscription).collect(), failed))
+    }
+
+    async fn books(&self, environment: &EnvironmentId, findings: &mut Vec<Finding>) -> Result<Books> {
+        let scope = Scope { connection: None, environment: Some(environment.clone()) };
+        Books::read(self.parts(), &scope, findings).await.map_err(|error| error.at(Step::Tracking))
+    }
+
+    async fn claims(&self, environment: &EnvironmentId) -> Result<Claims> {
+        let mut unreadable = Vec::new();
+        let books = self.books(environment, &mut unreadable).await?;
+        let mut claims = Claims::default();
+        for (_, row) in books.rows() {
+            let placed = match row.place.clone() {
+                Some(place) => Ok(place.location),
+                None => self.0.governance.place_of_older(row).await,
+            };
+            let orders = match placed {
+                Ok(location) => self.0.governance.orders(&row.clone().at(location), Wanted::Revoke).await,
+                Err(error) => Err(error),
+            };
+            match orders {
+                Ok(orders) => claims.orders.extend(orders),
+                Err(error) => claims.failed.push(error),
+            }
+        }
+        for record in &books.sources {
+            // Grants whose run died before it wrote the row.
+            let mut tables: Vec<(AssetId, AssetPath, TableName)> = Vec::new();
+            for (table, open) in &record.open {
+                tables.extend(open.assets.iter().map(|(asset, path)| (asset.clone(), path.clone(), table.clone())));
+            }
+            for stored in each(self.parts(), &Query::Entries(record.key.clone()), &mut unreadable).await? {
+                if let Record::Entry(entry) = stored.record {
+                    let assets = entry.assets.into_iter();
+                    tables.extend(assets.map(|(asset, published)| (asset, published.path, entry.table.clone())));
+                }
+            }
+            let at = |path: AssetPath| Location {
+                connection: record.key.connection.clone(),
+                path,
+                owner: record.owner.clone(),
+            };
+            for (asset, path, table) in tables {
+                let same = |order: &Order| {
+                    let Subscription { asset: of, location, .. } = &order.subscription;
+                    of.id == asset && location.connection == record.key.connection
+                };
+                if !claims.orders.iter().any(same) {
+                    let subscription = books.subscription(record, &asset, at(path))?;
+                    claims.orders.push(order(subscription, false, Some(table)));
+                }
+            }
+            // What an older system has granted: for which assets it did not record, and rows may be missing.
+            for path in &record.older {
+                let same = |order: &Order| {
+                    order.older && order.subscription.location == at(path.clone())
+                };
+                if !claims.orders.iter().any(same) {
+                    let subscription = books.subscription(record, &UNKNOWN.parse()?, at(path.clone()))?;
+                    claims.orders.push(order(subscription, true, None));
+                }
+            }
+        }
+        claims.failed.extend(unreadable.into_iter().map(|finding| {
+            Error::new(ErrorKind::RecordInvalid, finding.detail)
+                .at(Step::Tracking)
+                .for_environment(environment)
+                .advise("compare the record with a backup, and correct it")
+        }));
+        for order in &mut claims.orders {
+            order.errand = Errand::End;
+        }
+        Ok(claims)
+    }
+
+    /// An answer of the portal that was recorded for producers stands for access that there is not any more.
+    async fn forget_answer(&self, subscription: &Subscription) -> Result<()> {
+        let tracking = &self.0.governance.tracking;
+        let key = Key::Wanted(subscription.consumer.environment.clone(), subscription.asset.id.clone());
+        if let Some(stored) = tracking.read(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
+            // A conflict means that somebody has asked since: the answer is theirs.
+            let changes = vec![Change::remove(key, stored.expect())];
+            tracking.commit(&Transaction { changes }).await?;
+        }
+        Ok(())
+    }
+
+    /// Finishes what dead runs have left of a record that has no asset any more.
+    async fn tidy_up(&self, environment: &EnvironmentId, record: &SourceRecord) -> Result<()> {
+        let books = self.books(environment, &mut Vec::new()).await?;
+        let asset = record.revoked.iter().next().cloned().map_or_else(|| UNKNOWN.parse(), Ok)?;
+        let path = record.data_assets.iter().next().cloned().map_or_else(|| "unknown.unknown".parse(), Ok)?;
+        let location = Location { connection: record.key.connection.clone(), path, owner: record.owner.clone() };
+        tidy(self, &books.subscription(record, &asset, location)?, None).await.map(drop)
+    }
+}
+
+fn order(subscription: Subscription, older: bool, table: Option<TableName>) -> Order {
+    Order { subscription, wish: Wanted::Revoke, errand: Errand::End, older, table }
+}
