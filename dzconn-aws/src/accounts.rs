@@ -20,6 +20,8 @@ use crate::error::from_sdk;
 pub(crate) struct Clients {
     pub(crate) glue: aws_sdk_glue::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
+    pub(crate) iam: aws_sdk_iam::Client,
+    pub(crate) lakeformation: aws_sdk_lakeformation::Client,
 }
 
 /// All accounts that this host works in. Clones share it.
@@ -122,8 +124,12 @@ impl Accounts {
             let role = config.roles.account.replace("{account}", owner.account.as_str());
             self.assume(&role, &owner.region).await
         };
-        let made =
-            Clients { glue: aws_sdk_glue::Client::new(&sdk), secrets: aws_sdk_secretsmanager::Client::new(&sdk) };
+        let made = Clients {
+            glue: aws_sdk_glue::Client::new(&sdk),
+            secrets: aws_sdk_secretsmanager::Client::new(&sdk),
+            iam: aws_sdk_iam::Client::new(&sdk),
+            lakeformation: aws_sdk_lakeformation::Client::new(&sdk),
+        };
         clients.insert(owner.clone(), made.clone());
         made
     }

@@ -27,7 +27,8 @@ fn kind_of(code: &str) -> Option<ErrorKind> {
         | "SignatureDoesNotMatch"
         | "InvalidSignatureException"
         | "DecryptionFailure"
-        | "EncryptionFailure" => ErrorKind::StoreDenied,
+        | "EncryptionFailure"
+        | "UnmodifiableEntity" => ErrorKind::StoreDenied,
         "ExpiredTokenException"
         | "ExpiredToken"
         | "RequestExpired"
@@ -36,15 +37,19 @@ fn kind_of(code: &str) -> Option<ErrorKind> {
         | "InternalServiceError"
         | "InternalServiceException"
         | "InternalFailure"
+        | "ServiceFailure"
+        | "OperationTimeoutException"
         | "ServiceUnavailable"
         | "ServiceUnavailableException" => ErrorKind::StoreFailed,
-        "ResourceNotFoundException" | "EntityNotFoundException" => ErrorKind::NotFound,
-        "ConflictException" | "ConcurrentModificationException" | "TransactionInProgressException" => {
-            ErrorKind::Contention
-        }
-        "LimitExceededException" | "ServiceQuotaExceededException" | "ItemCollectionSizeLimitExceededException" => {
-            ErrorKind::LimitReached
-        }
+        "ResourceNotFoundException" | "EntityNotFoundException" | "NoSuchEntity" => ErrorKind::NotFound,
+        "ConflictException"
+        | "ConcurrentModificationException"
+        | "ConcurrentModification"
+        | "TransactionInProgressException" => ErrorKind::Contention,
+        "LimitExceededException"
+        | "LimitExceeded"
+        | "ServiceQuotaExceededException"
+        | "ItemCollectionSizeLimitExceededException" => ErrorKind::LimitReached,
         _ => return None,
     })
 }
@@ -52,6 +57,12 @@ fn kind_of(code: &str) -> Option<ErrorKind> {
 /// The code of a service's error, if the service answered with one.
 pub(crate) fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::code)
+}
+
+/// An error that came back inside a successful answer.
+pub(crate) fn from_code(service: &str, operation: &str, code: &str, message: &str) -> Error {
+    let kind = kind_of(code).unwrap_or(ErrorKind::Unexpected);
+    Error::new(kind, format!("{service} {operation} failed: {message}")).vendor(format!("{service} {code}"))
 }
 
 /// An error of a call, with the service's own words.

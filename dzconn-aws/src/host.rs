@@ -2,10 +2,11 @@
 
 use dzconn_core::fulfilment::Settings;
 use dzconn_core::model::Principal;
-use dzconn_core::{Engines, Fulfilment, Result};
+use dzconn_core::{Engines, Environments, Fulfilment, Result};
 
 use crate::Accounts;
 use crate::datazone::DataZonePortal;
+use crate::environment::{self, IamRoles, LakeFormationTags};
 use crate::glue::GlueCatalog;
 use crate::secrets::SecretsManagerStores;
 use crate::tracking::{self, Created, DynamoTracking};
@@ -54,6 +55,18 @@ impl Aws {
             .portal(self.portal.clone())
             .settings(settings)
             .build()
+    }
+
+    /// Equips and cleans environments; what one was granted is revoked through `fulfilment`.
+    pub fn environments(&self, fulfilment: Fulfilment) -> Environments {
+        let accounts = &self.accounts;
+        Environments::new(
+            self.portal.clone(),
+            IamRoles::new(accounts.clone()),
+            LakeFormationTags::new(accounts.clone()),
+            environment::equipment(&accounts.config().environments),
+            fulfilment,
+        )
     }
 
     /// Makes the tracking tables in the governance account; see [`tracking::create_tables`].

@@ -1,4 +1,4 @@
-//! dzconn on AWS: Secrets Manager, `DynamoDB`, Glue, STS and `DataZone` behind the ports of [`dzconn_core`].
+//! dzconn on AWS: Secrets Manager, `DynamoDB`, Glue, STS, IAM, Lake Formation and `DataZone` behind the ports of [`dzconn_core`].
 //!
 //! A subscription event and AWS credentials are all that a grant needs:
 //!
@@ -28,6 +28,7 @@
 //! | --- | --- |
 //! | governance | on the tables: see [`tracking`]; of `DataZone`: `ListSubscriptions`, `GetSubscription`, `GetListing`, `ListEnvironments`, `GetEnvironment`, `GetEnvironmentBlueprint`, `ListSubscriptionGrants`, `ListSubscriptionTargets`, `UpdateSubscriptionGrantStatus`, `CreateSubscriptionGrant`; `sts:AssumeRole` on the roles |
 //! | producer | `glue:GetTable`, `glue:GetConnection`; `secretsmanager:GetSecretValue` on admin secrets; on `dz-conn-p-*`: see [`secrets`] |
+//! | environments | on their roles and databases: see [`environment`] |
 //! | consumer | on `dz-conn-c-*`: see [`secrets`]; `GetSecretValue` on the producers' secrets, whose policies let just this role in |
 //!
 //! Secrets are encrypted with [`Secrets::kms_key`](config::Secrets::kms_key) of their own account. It must be customer-managed, and
@@ -51,6 +52,7 @@
 pub mod accounts;
 pub mod config;
 pub mod datazone;
+pub mod environment;
 mod error;
 pub mod glue;
 mod host;

@@ -26,7 +26,7 @@
 //! | `secret` | the secret's name, or what a consumer calls it by |
 //! | `readers` | of a share: who may read the secret |
 //! | `records` | of a write of tracking records: which |
-//! | `role`, `target` | of an environment: its user role; the policy or database |
+//! | `role`, `policy`, `database` | of an environment: its user role, and which of the others it is about |
 //!
 //! When somebody got access to a table is the time of `effect = "grant"`, `outcome = "done"` with that `environment` and
 //! `table`; when it ended, that of `revoke` or `drop_user` with the same `user`:
@@ -90,6 +90,7 @@ pub(crate) fn environment(
     result: &Result<()>,
     elapsed: Duration,
 ) {
+    let of_database = matches!(effect, environment::Effect::Tag(_) | environment::Effect::Untag(_));
     tracing::info!(
         target: TARGET,
         part = "environment",
@@ -103,7 +104,8 @@ pub(crate) fn environment(
         environment = environment.id.as_str(),
         account = owner.account.as_str(),
         role = environment.role.as_ref().map(|role| role.as_str()),
-        target = effect.target(),
+        policy = (!of_database).then(|| effect.target()),
+        database = of_database.then(|| effect.target()),
     );
 }
 

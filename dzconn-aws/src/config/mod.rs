@@ -43,6 +43,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// The portal.
     pub portal: Portal,
+    /// What environments get.
+    pub environments: Environments,
     /// Databases.
     pub sources: Sources,
     /// How new database users are named.
@@ -123,6 +125,22 @@ pub struct Portal {
     pub targets: Vec<String>,
 }
 
+/// What an environment gets when it is active, and loses when it ends. `{account}` in a policy's ARN is the environment's account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Environments {
+    /// The ARN of the permissions boundary that its user role gets.
+    pub boundary: String,
+    /// The ARN of the boundary with which the portal makes such roles, and which it wants to find when it deletes them.
+    pub default_boundary: String,
+    /// The ARNs of the policies that are attached to its user role.
+    pub policies: Vec<String>,
+    /// The key of the Lake Formation tag on its databases; empty: they are not tagged.
+    pub tag_key: String,
+    /// The tag's value.
+    pub tag_value: String,
+}
+
 /// What holds for all databases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -200,6 +218,18 @@ impl Default for Config {
                 check_publishers: false,
                 targets: Vec::new(),
             },
+            environments: Environments {
+                boundary: text("arn:aws:iam::{account}:policy/dz_conn_a_environment_permission_boundary_policy"),
+                default_boundary: text("arn:aws:iam::aws:policy/AmazonDataZoneEnvironmentRolePermissionsBoundary"),
+                policies: [
+                    "arn:aws:iam::{account}:policy/dz_conn_a_environment_policy",
+                    "arn:aws:iam::aws:policy/AWSServiceCatalogEndUserFullAccess",
+                ]
+                .map(text)
+                .to_vec(),
+                tag_key: text("dz_conn_p_access"),
+                tag_value: text("True"),
+            },
             sources: Sources { tls: TlsMode::default(), ca_bundle: None },
             user_naming: UserNaming::default(),
             calls: Calls { attempts: 4, attempt_timeout: Duration::from_secs(10) },
@@ -241,7 +271,7 @@ impl Config {
                 mistakes.push(what.to_owned());
             }
         };
-        let Self { governance, roles, tables, secrets, portal, calls, .. } = self;
+        let Self { governance, roles, tables, secrets, portal, environments, calls, .. } = self;
         let is_role = |arn: &str| {
             let mut parts = arn.splitn(6, ':');
             parts.next() == Some("arn") && parts.nth(1) == Some("iam") && arn.contains(":role/")
@@ -286,6 +316,20 @@ impl Config {
         }
         unless(!portal.blueprints.is_empty(), "portal.blueprints is empty: no environment would get access");
         unless(!portal.asset_types.is_empty(), "portal.asset_types is empty: no asset would be served");
+        let is_policy = |arn: &String| {
+            let mut parts = arn.splitn(6, ':');
+            parts.next() == Some("arn") && parts.nth(1) == Some("iam") && arn.contains(":policy/")
+        };
+        let Environments { boundary, default_boundary, policies, tag_key, tag_value } = environments;
+        for arn in [boundary, default_boundary].into_iter().chain(policies) {
+            unless(is_policy(arn), &format!("environments: {arn:?} is no policy's ARN"));
+        }
+        unless(boundary != default_boundary, "environments.boundary is environments.default_boundary");
+        // CreateLFTag, "Request Parameters".
+        unless(
+            tag_key.chars().count() <= 128 && (tag_key.is_empty() || (1..=256).contains(&tag_value.chars().count())),
+            "environments.tag_key has more than 128 characters, or environments.tag_value not 1 to 256",
+        );
         unless(calls.attempts > 0, "calls.attempts is zero");
         unless(!calls.attempt_timeout.is_zero(), "calls.attempt_timeout_seconds is zero");
         mistakes

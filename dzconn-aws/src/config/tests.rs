@@ -57,6 +57,8 @@ fn every_mistake_is_named_at_once() {
         [secrets]
         recovery_window_days = 0
         tags = ["AmazonDataZoneProject=other"]
+        [environments]
+        policies = ["arn:aws:iam::1:role/x"]
         [sources]
         tls = "maybe"
         ca_bundle = "/does/not/exist.pem"
@@ -72,6 +74,7 @@ fn every_mistake_is_named_at_once() {
         "roles.account is no role's ARN with {account}",
         "recovery_window_days is not between 7 and 30",
         "AmazonDataZoneProject is not free",
+        "\"arn:aws:iam::1:role/x\" is no policy's ARN",
         "sources.tls must be",
         "sources.ca_bundle cannot be read from /does/not/exist.pem",
         "DZCONN_AWS_CALLS_ATTEMPTS must be a whole number",

@@ -116,7 +116,7 @@ impl DataZonePortal {
     }
 
     /// None if it has been deleted since it was listed.
-    async fn details(&self, domain: &DomainId, id: &EnvironmentId) -> Result<Option<GetEnvironmentOutput>> {
+    pub(super) async fn details(&self, domain: &DomainId, id: &EnvironmentId) -> Result<Option<GetEnvironmentOutput>> {
         let call = self.client.get_environment().domain_identifier(domain.as_str()).identifier(id.as_str());
         match call.send().await.map_err(|error| failed("GetEnvironment", error)) {
             Ok(details) => Ok(Some(details)),
@@ -136,7 +136,7 @@ impl DataZonePortal {
         }
     }
 
-    async fn is_ours(&self, domain: &DomainId, blueprint: String) -> Result<bool> {
+    pub(super) async fn is_ours(&self, domain: &DomainId, blueprint: String) -> Result<bool> {
         let key = (domain.clone(), blueprint);
         if let Some(name) = self.names.get(&key) {
             return Ok(self.config().blueprints.contains(&name));

@@ -18,6 +18,7 @@
 //! | | `ListSubscriptionTargets`, once in five minutes for each environment | who fulfils a grant: `DataZone`'s own are left alone |
 //! | | `UpdateSubscriptionGrantStatus`, for each grant that does not say so yet | the report; only where it is refused, the grants are listed again and it is told in steps |
 //! | | `CreateSubscriptionGrant`, only on a target of ours that has none | the report has to stand somewhere |
+//! | one environment (`environment`) | `GetEnvironment`, and `GetEnvironmentBlueprint` the first time a blueprint is seen | status, account, user role and databases |
 //! | | those of `wanted`, only after a failure of which the grant does not tell whether it was a grant's or a revoke's | it is reported as what it was |
 //!
 //! So a warm event for an environment costs two calls here and one to Glue, its answer one, and its report one where no grants are
@@ -28,6 +29,7 @@ mod failed;
 mod grants;
 mod listing;
 mod lookup;
+mod one;
 mod recent;
 mod report;
 mod wanted;

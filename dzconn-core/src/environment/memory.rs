@@ -100,7 +100,9 @@ impl EnvironmentRoles for MemoryEnvironments {
     }
 
     async fn attach(&self, _: &Owner, role: &Principal, policy: &str) -> Result<()> {
-        self.role(role, policy, |role| drop(role.policies.insert(policy.to_owned())))
+        self.role(role, policy, |role| {
+            role.policies.insert(policy.to_owned());
+        })
     }
 
     async fn detach(&self, _: &Owner, role: &Principal, policy: &str) -> Result<()> {
