@@ -30,8 +30,6 @@ mod event;
 mod memory;
 mod ports;
 mod run;
-#[cfg(test)]
-mod tests;
 
 pub use equipment::{Effect, Equipment, LakeTag, Planned, RoleState};
 pub use event::EnvironmentEvent;

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
+mod environment;
+mod environment_faults;
 mod faults;
 mod fulfilment;
 mod older;

@@ -65,7 +65,7 @@ impl Spy {
         self.0.lock().unwrap().fault = None;
     }
 
-    async fn around<T>(&self, name: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn around<T>(&self, name: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
         let fault = {
             let mut state = self.0.lock().unwrap();
             let n = state.calls.len();

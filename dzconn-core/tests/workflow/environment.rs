@@ -1,0 +1,389 @@
+//! Environments come and go.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use dzconn_core::environment::{
+    Brought, Effect, Environment, EnvironmentEvent, EnvironmentPortal, EnvironmentReport, EnvironmentRoles, Environments,
+    Equipment, LakeTag, LakeTags, MemoryAccount, MemoryEnvironments, RoleState, Stage, Tagged,
+};
+use dzconn_core::model::*;
+use dzconn_core::portal::Wanted;
+use dzconn_core::store::{Change, Expect, Key, Record, Transaction};
+use dzconn_core::{ErrorKind, Result, TrackingStore as _};
+
+use crate::world::{CONSUMER, Spy, When, World, id, table};
+
+pub(crate) const ROLE: &str = "arn:aws:iam::222222222222:role/service-role/datazone_usr_env1";
+const BOUNDARY: &str = "arn:aws:iam::222222222222:policy/boundary";
+const DEFAULT: &str = "arn:aws:iam::aws:policy/Default";
+const POLICIES: [&str; 2] = ["arn:aws:iam::222222222222:policy/ours", "arn:aws:iam::aws:policy/Catalog"];
+
+/// The ports in memory, every call seen by the world's spy.
+#[derive(Clone, Debug)]
+struct Watched(MemoryEnvironments, Spy);
+
+#[async_trait]
+impl EnvironmentPortal for Watched {
+    async fn environment(&self, domain: &DomainId, id: &EnvironmentId) -> Result<Option<Environment>> {
+        self.1.around("environment.look_up", self.0.environment(domain, id)).await
+    }
+}
+
+#[async_trait]
+impl EnvironmentRoles for Watched {
+    async fn read(&self, owner: &Owner, role: &Principal) -> Result<Option<RoleState>> {
+        self.1.around("role.read", EnvironmentRoles::read(&self.0, owner, role)).await
+    }
+    async fn set_boundary(&self, owner: &Owner, role: &Principal, boundary: &str) -> Result<()> {
+        self.1.around("role.set_boundary", self.0.set_boundary(owner, role, boundary)).await
+    }
+    async fn attach(&self, owner: &Owner, role: &Principal, policy: &str) -> Result<()> {
+        self.1.around("role.attach", self.0.attach(owner, role, policy)).await
+    }
+    async fn detach(&self, owner: &Owner, role: &Principal, policy: &str) -> Result<()> {
+        self.1.around("role.detach", self.0.detach(owner, role, policy)).await
+    }
+}
+
+#[async_trait]
+impl LakeTags for Watched {
+    async fn read(&self, owner: &Owner, database: &str, key: &str) -> Result<Tagged> {
+        self.1.around("tag.read", LakeTags::read(&self.0, owner, database, key)).await
+    }
+    async fn assign(&self, owner: &Owner, database: &str, tag: &LakeTag) -> Result<()> {
+        self.1.around("tag.assign", self.0.assign(owner, database, tag)).await
+    }
+    async fn remove(&self, owner: &Owner, database: &str, tag: &LakeTag) -> Result<()> {
+        self.1.around("tag.remove", self.0.remove(owner, database, tag)).await
+    }
+}
+
+/// A world with one environment, as the portal has made it.
+pub(crate) struct Lab {
+    pub(crate) world: World,
+    pub(crate) memory: MemoryEnvironments,
+    pub(crate) environments: Environments,
+}
+
+fn equipment() -> Equipment {
+    let mut equipment = Equipment::new(BOUNDARY.replace(CONSUMER, "{account}"), DEFAULT);
+    equipment.policies = POLICIES.map(|policy| policy.replace(CONSUMER, "{account}")).to_vec();
+    equipment.tag = Some(LakeTag { key: "access".into(), value: "True".into() });
+    equipment
+}
+
+pub(crate) fn env1() -> EnvironmentId {
+    id("env1")
+}
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        let world = World::new();
+        let memory = MemoryEnvironments::new();
+        memory.put(Environment {
+            domain: id("dzd_1"),
+            id: env1(),
+            name: "the first".into(),
+            project: id("fin"),
+            owner: Some(Owner::new(id(CONSUMER), id("eu-west-1"))),
+            stage: Stage::Active,
+            foreign: None,
+            role: Some(id(ROLE)),
+            databases: vec!["pub_db".into(), "sub_db".into()],
+        });
+        memory.edit(|account| {
+            account.policies.extend([BOUNDARY, DEFAULT, POLICIES[0], POLICIES[1], "theirs"].map(str::to_owned));
+            let role = RoleState { boundary: Some(DEFAULT.into()), policies: ["theirs".to_owned()].into() };
+            account.roles.insert(id(ROLE), role);
+            account.roles.insert(id("arn:aws:iam::222222222222:role/other"), RoleState::default());
+            let others = [("team".to_owned(), "data".to_owned())];
+            account.databases.extend([("pub_db".into(), others.into()), ("sub_db".into(), [].into())]);
+            account.databases.insert("other_db".into(), [].into());
+            account.tags.insert("access".into(), ["True".to_owned(), "False".to_owned()].into());
+        });
+        let watched = Watched(memory.clone(), world.spy.clone());
+        let environments =
+            Environments::new(watched.clone(), watched.clone(), watched, equipment(), world.fulfilment.clone());
+        Self { world, memory, environments }
+    }
+
+    pub(crate) fn deployed() -> EnvironmentEvent {
+        EnvironmentEvent::look_at(id("dzd_1"), env1())
+    }
+
+    pub(crate) fn deleting() -> EnvironmentEvent {
+        EnvironmentEvent { ending: true, ..Self::deployed() }
+    }
+
+    pub(crate) async fn handle(&self, event: &EnvironmentEvent) -> EnvironmentReport {
+        let report = self.environments.handle(event).await.unwrap();
+        assert_eq!(report.errors().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+        report
+    }
+
+    /// What accounts hold once the environment is equipped: this, and no other change.
+    pub(crate) fn equipped(before: &MemoryAccount) -> MemoryAccount {
+        let mut after = before.clone();
+        let role = after.roles.get_mut(&id::<Principal>(ROLE)).unwrap();
+        role.boundary = Some(BOUNDARY.into());
+        role.policies.extend(POLICIES.map(str::to_owned));
+        for database in ["pub_db", "sub_db"] {
+            after.databases.get_mut(database).unwrap().insert("access".into(), "True".into());
+        }
+        after
+    }
+
+    pub(crate) fn end(&self) {
+        self.memory.set_stage(&env1(), Some(Stage::Ending));
+    }
+}
+
+#[tokio::test]
+async fn active_and_then_deleting_restores_just_what_was_there() {
+    let lab = Lab::new();
+    let before = lab.memory.snapshot();
+    let planned = lab.environments.plan(&Lab::deployed()).await.unwrap();
+    assert_eq!((lab.memory.snapshot(), planned.brought), (before.clone(), Brought::Equipped));
+    let report = lab.handle(&Lab::deployed()).await;
+    assert_eq!((&report.brought, report.superseded), (&Brought::Equipped, false));
+    assert_eq!(report.changes, planned.changes, "a plan says what happens");
+    assert_eq!(report.changes.len(), 5, "{report:?}");
+    assert_eq!(lab.memory.snapshot(), Lab::equipped(&before));
+    let again = lab.handle(&Lab::deployed()).await;
+    assert_eq!((again.changes, lab.memory.snapshot()), (vec![], Lab::equipped(&before)), "again");
+
+    let [employees, offices] = ["employees", "offices"].map(|name| lab.world.subscription(name));
+    lab.world.grant(&employees).await;
+    lab.world.grant(&offices).await;
+    lab.end();
+    let planned = lab.environments.plan(&Lab::deleting()).await.unwrap();
+    assert_eq!((planned.held.len(), lab.world.readable().len()), (2, 2), "a plan changes nothing: {planned:?}");
+    // Both subscriptions are approved still: the environment is what ends.
+    let report = lab.handle(&Lab::deleting()).await;
+    assert_eq!((&report.brought, report.superseded), (&Brought::Cleaned, false));
+    assert_eq!((report.changes.len(), report.revoked.len()), (5, 2), "{report:?}");
+    assert_eq!(lab.memory.snapshot(), before);
+    lab.world.assert_nothing_left("the environment has gone");
+    let again = lab.handle(&Lab::deleting()).await;
+    assert!(again.changes.is_empty() && again.revoked.is_empty(), "{again:?}");
+    assert_eq!(lab.memory.snapshot(), before);
+}
+
+#[tokio::test]
+async fn the_portal_has_the_last_word_and_a_hand_the_very_last() {
+    let lab = Lab::new();
+    let before = lab.memory.snapshot();
+    let report = lab.handle(&Lab::deleting()).await;
+    assert_eq!((&report.brought, report.superseded), (&Brought::Equipped, true), "it is active");
+    lab.end();
+    let report = lab.handle(&Lab::deployed()).await;
+    assert_eq!((&report.brought, report.superseded), (&Brought::Cleaned, true), "it is being deleted");
+    assert_eq!(lab.memory.snapshot(), before);
+
+    lab.memory.set_stage(&env1(), Some(Stage::Active));
+    lab.handle(&Lab::deployed()).await;
+    lab.world.grant(&lab.world.subscription("employees")).await;
+    let report = lab.handle(&EnvironmentEvent::clean(id("dzd_1"), env1())).await;
+    assert_eq!((&report.brought, report.superseded), (&Brought::Cleaned, false));
+    assert_eq!(lab.memory.snapshot(), before);
+    lab.world.assert_nothing_left("cleaned by hand");
+
+    for stage in ["SUSPENDED", "CREATE_FAILED"] {
+        lab.memory.set_stage(&env1(), Some(Stage::Resting(stage.into())));
+        let report = lab.handle(&Lab::deployed()).await;
+        assert!(matches!(&report.brought, Brought::Nothing(why) if why.contains(stage)), "{report:?}");
+    }
+    lab.memory.set_stage(&env1(), Some(Stage::Coming));
+    assert!(lab.environments.handle(&Lab::deployed()).await.unwrap_err().is_retryable());
+    assert_eq!(lab.memory.snapshot(), before);
+}
+
+/// Says that the environment is active once, and from then on that it is being deleted.
+#[derive(Debug)]
+struct Fickle(MemoryEnvironments, Mutex<bool>);
+
+#[async_trait]
+impl EnvironmentPortal for Fickle {
+    async fn environment(&self, domain: &DomainId, id: &EnvironmentId) -> Result<Option<Environment>> {
+        let asked = std::mem::replace(&mut *self.1.lock().unwrap(), true);
+        let stage = if asked { Stage::Ending } else { Stage::Active };
+        self.0.set_stage(id, Some(stage));
+        self.0.environment(domain, id).await
+    }
+}
+
+#[tokio::test]
+async fn an_environment_that_ends_while_it_is_equipped_is_cleaned() {
+    let lab = Lab::new();
+    let before = lab.memory.snapshot();
+    let fickle = Fickle(lab.memory.clone(), Mutex::default());
+    let (memory, fulfilment) = (lab.memory.clone(), lab.world.fulfilment.clone());
+    let environments = Environments::new(fickle, memory.clone(), memory, equipment(), fulfilment);
+    let report = environments.handle(&Lab::deployed()).await.unwrap();
+    assert_eq!((&report.brought, report.superseded), (&Brought::Cleaned, true));
+    assert_eq!(lab.memory.snapshot(), before);
+}
+
+#[tokio::test]
+async fn what_is_half_cleaned_or_gone_is_no_obstacle() {
+    type Damage = fn(&mut MemoryAccount);
+    let damages: [(&str, Damage); 6] = [
+        ("the role is gone", |account| drop(account.roles.remove(&id::<Principal>(ROLE)))),
+        ("a policy is detached", |account| {
+            account.roles.get_mut(&id::<Principal>(ROLE)).unwrap().policies.remove(POLICIES[0]);
+        }),
+        ("the boundary is the default one", |account| {
+            account.roles.get_mut(&id::<Principal>(ROLE)).unwrap().boundary = Some(DEFAULT.into());
+        }),
+        ("there is no boundary", |account| {
+            account.roles.get_mut(&id::<Principal>(ROLE)).unwrap().boundary = None;
+        }),
+        ("the policies are deleted", |account| account.policies.retain(|policy| policy == DEFAULT)),
+        ("a database is gone", |account| drop(account.databases.remove("pub_db"))),
+    ];
+    for (what, damage) in damages {
+        let lab = Lab::new();
+        let before = lab.memory.snapshot();
+        lab.handle(&Lab::deployed()).await;
+        lab.world.grant(&lab.world.subscription("employees")).await;
+        lab.memory.edit(damage);
+        lab.end();
+        let report = lab.handle(&Lab::deleting()).await;
+        assert_eq!((&report.brought, report.revoked.len()), (&Brought::Cleaned, 1), "{what}");
+        let after = lab.memory.snapshot();
+        let expected = before.roles.iter().filter(|(role, _)| after.roles.contains_key(*role));
+        assert!(expected.eq(after.roles.iter()), "{what}: {after:?}");
+        assert!(after.databases.iter().all(|(name, tags)| before.databases[name] == *tags), "{what}: {after:?}");
+        lab.world.assert_nothing_left(what);
+    }
+    // Not even the portal knows it any more; or its role was never made.
+    for gone in [true, false] {
+        let lab = Lab::new();
+        lab.world.grant(&lab.world.subscription("employees")).await;
+        if gone {
+            lab.memory.set_stage(&env1(), None);
+        } else {
+            let environment = lab.memory.environment(&id("dzd_1"), &env1()).await.unwrap().unwrap();
+            lab.memory.put(Environment { role: None, databases: vec![], stage: Stage::Ending, ..environment });
+        }
+        let report = lab.handle(&Lab::deleting()).await;
+        assert!(report.brought == Brought::Cleaned && !report.notes.is_empty(), "{report:?}");
+        lab.world.assert_nothing_left("the environment is gone");
+    }
+}
+
+#[tokio::test]
+async fn what_is_somebody_elses_stays_and_is_said() {
+    let lab = Lab::new();
+    lab.memory.edit(|account| {
+        account.roles.get_mut(&id::<Principal>(ROLE)).unwrap().boundary = Some("stricter".into());
+    });
+    let before = lab.memory.snapshot();
+    let error = lab.environments.handle(&Lab::deployed()).await.unwrap_err();
+    assert_eq!((error.kind(), error.left()), (ErrorKind::Refused, dzconn_core::Changed::Nothing), "{error}");
+    assert!(error.to_string().contains("stricter") && error.to_string().contains("env1"), "{error}");
+    let report = lab.handle(&EnvironmentEvent::clean(id("dzd_1"), env1())).await;
+    assert!(report.notes.iter().any(|note| note.contains("stricter")), "{report:?}");
+    assert_eq!(lab.memory.snapshot(), before);
+
+    let lab = Lab::new();
+    lab.memory.edit(|account| account.databases.get_mut("sub_db").unwrap().insert("access".into(), "False".into()));
+    let before = lab.memory.snapshot();
+    let error = lab.environments.handle(&Lab::deployed()).await.unwrap_err();
+    assert_eq!((error.kind(), error.left()), (ErrorKind::Refused, dzconn_core::Changed::Nothing), "{error}");
+    lab.handle(&EnvironmentEvent::clean(id("dzd_1"), env1())).await;
+    assert_eq!(lab.memory.snapshot(), before, "a tag with another value is not ours to remove");
+}
+
+#[tokio::test]
+async fn other_blueprints_are_skipped_but_what_was_granted_goes() {
+    let lab = Lab::new();
+    let environment = lab.memory.environment(&id("dzd_1"), &env1()).await.unwrap().unwrap();
+    lab.memory.put(Environment { foreign: Some("of another blueprint".into()), ..environment });
+    let before = lab.memory.snapshot();
+    let report = lab.handle(&Lab::deployed()).await;
+    assert_eq!(report.brought, Brought::Nothing("of another blueprint".into()));
+    lab.end();
+    let report = lab.handle(&Lab::deleting()).await;
+    assert_eq!(report.brought, Brought::Nothing("of another blueprint".into()));
+    lab.world.grant(&lab.world.subscription("employees")).await;
+    let report = lab.handle(&Lab::deleting()).await;
+    assert_eq!((&report.brought, report.revoked.len()), (&Brought::Cleaned, 1));
+    assert_eq!(lab.memory.snapshot(), before);
+    lab.world.assert_nothing_left("an environment of another blueprint");
+}
+
+#[tokio::test]
+async fn everything_goes_with_the_environment_and_nothing_of_others() {
+    let lab = Lab::new();
+    let world = &lab.world;
+    let [employees, offices, salaries] = ["employees", "offices", "salaries"].map(|name| world.subscription(name));
+    let mut other = employees.clone();
+    other.consumer.environment = id("env2");
+    for subscription in [&employees, &offices, &other] {
+        world.grant(subscription).await;
+    }
+    // Retained access goes too, and a grant whose run died before it wrote the row, and a recorded answer of the portal.
+    world.want(&offices, Wanted::Retain);
+    world.fulfilment.retain(&offices).await.unwrap();
+    world.grant(&salaries).await;
+    let row = Key::Asset(env1(), id("salaries"));
+    let wanted = WantedRecord {
+        environment: env1(),
+        asset: id("employees"),
+        wanted: Wanted::Grant,
+        last_updated: dzconn_core::Timestamp::now(),
+    };
+    let version = Version::from_bits(7);
+    let changes = vec![
+        Change::remove(row, Expect::Anything),
+        Change::put(Expect::Absent, version, Record::Wanted(wanted)),
+    ];
+    world.tracking.commit(&Transaction { changes }).await.unwrap();
+
+    lab.end();
+    let report = lab.handle(&Lab::deleting()).await;
+    assert_eq!(report.revoked.len(), 3, "{report:?}");
+    let left = world.tracking.snapshot();
+    let of_env1 = left.iter().filter(|(key, _)| format!("{key}").contains("env1")).count();
+    assert_eq!(of_env1, 0, "{left:?}");
+    let live = world.vault.live();
+    assert_eq!(live.len(), 2, "the other environment's two secrets: {live:?}");
+    assert!(live.iter().all(|(.., credentials)| world.engine.read_as(credentials, &table("employees"))));
+}
+
+#[tokio::test]
+async fn what_an_older_system_granted_goes_too() {
+    let lab = Lab::new();
+    for name in ["employees", "offices"] {
+        lab.world.grant(&lab.world.subscription(name)).await;
+    }
+    lab.world.make_older().await;
+    // Of two assets, which path is whose cannot be told from the rows; both paths go.
+    lab.end();
+    for _ in 0..2 {
+        let _ = lab.environments.handle(&Lab::deleting()).await.unwrap();
+    }
+    assert_eq!(lab.world.engine.snapshot().users().count(), 0, "{:?}", lab.world.engine.snapshot());
+    assert!(lab.world.vault.live().is_empty(), "{:?}", lab.world.vault.live());
+}
+
+#[tokio::test]
+async fn cleaning_goes_on_after_a_failure() {
+    let lab = Lab::new();
+    let before = lab.memory.snapshot();
+    lab.handle(&Lab::deployed()).await;
+    lab.world.grant(&lab.world.subscription("employees")).await;
+    lab.end();
+    // The look-up, reading role and two tags, then the first detach.
+    lab.world.spy.fail(4, When::Before, ErrorKind::StoreDenied);
+    let report = lab.environments.handle(&Lab::deleting()).await.unwrap();
+    let errors: Vec<_> = report.errors().map(dzconn_core::Error::kind).collect();
+    assert_eq!(errors, [ErrorKind::StoreDenied], "{report:?}");
+    assert!(report.changes.contains(&Effect::SetBoundary(DEFAULT.into())), "{report:?}");
+    lab.world.spy.heal();
+    lab.world.assert_nothing_left("a policy could not be detached");
+    lab.handle(&Lab::deleting()).await;
+    assert_eq!(lab.memory.snapshot(), before);
+}
