@@ -112,6 +112,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: PlanCommand,
     },
+    /// Extends environments when they come, and puts them back when they go
+    #[cfg(feature = "aws")]
+    Environment {
+        #[command(subcommand)]
+        what: EnvironmentCommand,
+    },
     /// Shows who can read what
     #[command(after_help = EXIT_CODES)]
     List(ListArgs),
@@ -124,7 +130,7 @@ pub(crate) enum Command {
     /// Prints what a consumer needs to log in
     #[command(after_help = EXIT_CODES)]
     Credentials(CredentialsArgs),
-    /// Works on DataZone's subscription events, as EventBridge delivers them
+    /// Works on DataZone's events about subscriptions and environments, as EventBridge delivers them
     #[command(visible_alias = "events", after_help = EXIT_CODES)]
     Fulfil(EventsArgs),
     /// Reads the directory file and tries every source
@@ -153,6 +159,33 @@ pub(crate) enum AdminCommand {
     /// Makes the tracking tables in the governance account, where they are missing; what is there is checked and left
     #[command(after_help = EXIT_CODES)]
     CreateTables,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnvironmentCommand {
+    /// Extends the user role of an environment and tags its databases, as after its deployment. One that the portal is
+    /// deleting is cleaned instead
+    #[command(after_help = EXIT_CODES)]
+    Activate(EnvironmentArgs),
+    /// Puts role and databases back as the portal made them and revokes everything that the environment was granted,
+    /// whatever the portal says
+    #[command(after_help = EXIT_CODES)]
+    Clean(EnvironmentArgs),
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct EnvironmentArgs {
+    /// The environment
+    #[arg(long, value_name = "ID")]
+    pub(crate) environment: String,
+    /// The domain, where the records do not name just one
+    #[arg(long, value_name = "ID")]
+    pub(crate) domain: Option<String>,
+    /// Shows what would be done, and changes nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
 }
 
 #[derive(Debug, Subcommand)]

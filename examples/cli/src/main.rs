@@ -98,7 +98,7 @@ async fn run(cli: Cli, output: Output) -> Result {
 /// What is done to an account is done on AWS, said or not.
 #[cfg(feature = "aws")]
 fn on_aws(mut cli: Cli) -> Cli {
-    cli.global.aws |= matches!(cli.command, Command::Admin { .. });
+    cli.global.aws |= matches!(cli.command, Command::Admin { .. } | Command::Environment { .. });
     cli
 }
 
@@ -115,6 +115,8 @@ async fn on_the_world(command: Command, world: dzconn_core::Result<World>) -> Re
         Command::Fulfil(args) => commands::events::fulfil(world, args).await,
         #[cfg(feature = "aws")]
         Command::Admin { what } => commands::admin::admin(world, what).await,
+        #[cfg(feature = "aws")]
+        Command::Environment { what } => commands::environment::environment(world, what).await,
         Command::Check(args) => commands::check::check(world, args).await,
         #[cfg(feature = "demo")]
         Command::Demo(_) => Ok(Exit::Done),

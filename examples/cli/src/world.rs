@@ -120,7 +120,7 @@ impl World {
         store.fulfilment(self, self.settings())
     }
 
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings::default();
         settings.deadline = Duration::from_secs(self.global.timeout);
         settings.lock_wait = settings.lock_wait.min(settings.deadline / 2);

@@ -1,6 +1,6 @@
 //! AWS on loopback, for the tests.
 //!
-//! One endpoint for all services: Secrets Manager is answered by a strict stand-in, `DataZone` by a server of the test's
+//! One endpoint for all services: Secrets Manager and the tags of Lake Formation are answered by strict stand-ins, `DataZone` by a server of the test's
 //! choice, all else by [moto](https://docs.getmoto.org/). In front of all of them calls are counted and fail on demand.
 //! What is enforced, and what is not: `README.md`.
 //!
@@ -25,6 +25,7 @@ mod fault;
 mod forward;
 mod ids;
 mod keys;
+mod lakeformation;
 mod refusal;
 mod request;
 mod roles;
@@ -32,6 +33,7 @@ mod secrets;
 mod server;
 mod sts;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +93,33 @@ impl AwsStandIn {
         self.shared.state().datazone = Some(url.to_owned());
     }
 
-    /// Whether Secrets Manager is left to moto.
+    /// There is a tag in Lake Formation, with these values.
+    pub fn add_lake_tag(&self, account: &str, region: &str, key: &str, values: &[&str]) {
+        let values = values.iter().map(|&value| value.to_owned()).collect();
+        self.lake(account, region, |lake| lake.tags.insert(key.to_owned(), values));
+    }
+
+    /// There is a database, with these tags and no others.
+    pub fn set_lake_database(&self, account: &str, region: &str, name: &str, tags: &[(&str, &str)]) {
+        let tags = tags.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        self.lake(account, region, |lake| lake.databases.insert(name.to_owned(), tags));
+    }
+
+    /// A database is deleted.
+    pub fn remove_lake_database(&self, account: &str, region: &str, name: &str) {
+        self.lake(account, region, |lake| lake.databases.remove(name));
+    }
+
+    /// The databases that Lake Formation knows of, and their tags.
+    pub fn lake_databases(&self, account: &str, region: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+        self.lake(account, region, |lake| lake.databases.clone())
+    }
+
+    fn lake<T>(&self, account: &str, region: &str, edit: impl FnOnce(&mut lakeformation::Lake) -> T) -> T {
+        edit(self.shared.state().lakes.entry((account.to_owned(), region.to_owned())).or_default())
+    }
+
+    /// Whether Secrets Manager and Lake Formation are left to moto.
     pub fn set_lenient(&self, lenient: bool) {
         self.shared.state().lenient = lenient;
     }

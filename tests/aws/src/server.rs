@@ -20,6 +20,7 @@ use crate::dynamodb;
 use crate::fault::{Call, Effect, Faults};
 use crate::forward::{self, Forwarder};
 use crate::keys::KmsKeys;
+use crate::lakeformation::Lakes;
 use crate::refusal::Refusal;
 use crate::request::{Asked, Protocol};
 use crate::roles::{Caller, Roles};
@@ -32,10 +33,11 @@ pub(crate) struct State {
     pub(crate) roles: Roles,
     pub(crate) keys: KmsKeys,
     pub(crate) secrets: SecretsManager,
+    pub(crate) lakes: Lakes,
     pub(crate) calls: Vec<Call>,
     pub(crate) faults: Faults,
     pub(crate) datazone: Option<String>,
-    /// Secrets Manager is left to moto.
+    /// Secrets Manager and Lake Formation are left to moto.
     pub(crate) lenient: bool,
 }
 
@@ -222,6 +224,18 @@ async fn carry_out(
             let answer = state.secrets.answer(&mut context, &asked.operation, &body);
             let answer = answer.map_err(|refusal| Trouble::refused(asked, &refusal))?;
             Ok(crate::refusal::answer(200, "application/x-amz-json-1.1", answer.to_string()))
+        }
+        ("lakeformation", _) if !lenient => {
+            let answer = {
+                let lakes = &mut shared.state().lakes;
+                let lake = lakes.entry((caller.account.clone(), asked.region.clone())).or_default();
+                lake.answer(&caller.account, &asked.operation, &body)
+            };
+            match answer {
+                Some(Ok(answer)) => Ok(crate::refusal::answer(200, "application/json", answer.to_string())),
+                Some(Err(refusal)) => Err(Trouble::refused(asked, &refusal)),
+                None => forward::to_moto(shared, asked, parts, body).await,
+            }
         }
         ("dynamodb", _) => dynamodb::answer(shared, asked, parts, body).await,
         ("datazone", Some(url)) => forward::to(&shared.client, &url, asked, parts, body).await,

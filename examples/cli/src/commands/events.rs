@@ -1,10 +1,11 @@
-//! `dzconn fulfil`: subscription events as `EventBridge` delivers them, worked on one after the other.
+//! `dzconn fulfil`: events about subscriptions and environments as `EventBridge` delivers them, worked on one after the other.
 
 use std::io::Read as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
+use dzconn_core::environment::EnvironmentEvent;
 use dzconn_core::event::{Ending, SubscriptionEvent};
 use dzconn_core::fulfilment::Handled;
 use dzconn_core::model::Subscription;
@@ -12,8 +13,11 @@ use dzconn_core::workflow::Outcome;
 use dzconn_core::{Changed, Error, ErrorKind, Fulfilment, Result, Step};
 use serde_json::{Value, json};
 
+#[cfg(feature = "aws")]
+use super::environment::Told;
 use super::report::{Report, skipped_json};
 use crate::args::EventsArgs;
+use crate::backend::Backend;
 use crate::exit::Exit;
 use crate::failure::{self, Failure};
 use crate::output::{Paint, print_error};
@@ -22,10 +26,19 @@ use crate::world::World;
 /// What an event without anybody is skipped for.
 pub(super) const NOBODY: &str = "nobody has, or is to have, access by it";
 
+/// What an environment's event is skipped for where there is no AWS.
+pub(super) const NO_ENVIRONMENTS: &str = "environments come and go on AWS only: add --aws";
+
 /// An event, and where it was read.
 pub(super) struct Read {
     pub(super) place: String,
-    pub(super) event: SubscriptionEvent,
+    pub(super) event: Event,
+}
+
+/// What an event is about.
+pub(super) enum Event {
+    Subscription(SubscriptionEvent),
+    Environment(EnvironmentEvent),
 }
 
 /// What became of an event, environment by environment.
@@ -38,6 +51,8 @@ enum Part {
     Done { subscription: Box<Subscription>, outcome: Box<Outcome>, time: Duration },
     Failed(Failure),
     Skipped(String),
+    #[cfg(feature = "aws")]
+    Environment(Box<Told>),
 }
 
 pub(crate) async fn fulfil(world: World, args: EventsArgs) -> failure::Result {
@@ -51,15 +66,19 @@ pub(crate) async fn fulfil(world: World, args: EventsArgs) -> failure::Result {
     let progress = crate::output::progress("");
     for (number, read) in (1..).zip(events) {
         progress.say(format!("event {number} of {total}: {}", read.place));
-        let parts = work(&fulfilment, &read).await;
+        let parts = work(&store, &fulfilment, &read).await;
         worked.push(Worked { read, parts });
     }
     drop(progress);
     fulfilment.close().await;
     store.close().await;
     world.output.show(|| json(&world, &worked), |paint| text(paint, &world, &worked));
-    let parts = worked.iter().flat_map(|worked| &worked.parts);
-    let failures = parts.filter_map(|part| if let Part::Failed(failure) = part { Some(failure) } else { None });
+    let failures = worked.iter().flat_map(|worked| &worked.parts).flat_map(|part| match part {
+        Part::Failed(failure) => std::slice::from_ref(failure),
+        #[cfg(feature = "aws")]
+        Part::Environment(told) => &told.failures,
+        _ => &[],
+    });
     Ok(failed(&world, failures))
 }
 
@@ -96,7 +115,12 @@ pub(super) fn read_all(args: &EventsArgs) -> Result<Vec<Read>> {
         let several = found.len() > 1;
         for (number, value) in (1..).zip(found) {
             let place = if several { format!("{name}#{number}") } else { name.clone() };
-            let event = SubscriptionEvent::from_json(&value.to_string()).map_err(|error| {
+            let event = if EnvironmentEvent::is_one(&value) {
+                EnvironmentEvent::from_json(&value.to_string()).map(Event::Environment)
+            } else {
+                SubscriptionEvent::from_json(&value.to_string()).map(Event::Subscription)
+            };
+            let event = event.map_err(|error| {
                 invalid(format!("{place}: {}", error.detail()))
                     .advise("give the whole envelope, with detail-type, detail.metadata and detail.data")
             })?;
@@ -120,9 +144,13 @@ fn text_of(file: &Path) -> Result<(String, String)> {
     }
 }
 
-async fn work(fulfilment: &Fulfilment, read: &Read) -> Vec<Part> {
+async fn work(store: &Backend, fulfilment: &Fulfilment, read: &Read) -> Vec<Part> {
     let begin = Instant::now();
-    match fulfilment.handle(&read.event).await {
+    let event = match &read.event {
+        Event::Subscription(event) => event,
+        Event::Environment(event) => return vec![environment(store, fulfilment, read, event).await],
+    };
+    match fulfilment.handle(event).await {
         Err(error) => vec![Part::Failed(Failure::new(format!("{} was not worked on", read.place), error))],
         Ok(handled) if handled.is_empty() => vec![Part::Skipped(NOBODY.to_owned())],
         Ok(handled) => handled
@@ -134,7 +162,7 @@ async fn work(fulfilment: &Fulfilment, read: &Read) -> Vec<Part> {
                 }
                 Handled::Done { subscription, result } => match *result {
                     Ok(outcome) => Part::Done { subscription, outcome: Box::new(outcome), time: begin.elapsed() },
-                    Err(error) => Part::Failed(Failure::new(not_done(read, &subscription), error)),
+                    Err(error) => Part::Failed(Failure::new(not_done(read, event, &subscription), error)),
                 },
                 _ => Part::Skipped("of a kind that this command does not know".to_owned()),
             })
@@ -142,8 +170,22 @@ async fn work(fulfilment: &Fulfilment, read: &Read) -> Vec<Part> {
     }
 }
 
-fn not_done(read: &Read, subscription: &Subscription) -> String {
-    let done = match read.event.ending {
+#[cfg(feature = "aws")]
+async fn environment(store: &Backend, fulfilment: &Fulfilment, read: &Read, event: &EnvironmentEvent) -> Part {
+    let Backend::Aws(aws) = store else { return Part::Skipped(NO_ENVIRONMENTS.to_owned()) };
+    match aws.environments(fulfilment.clone()).handle(event).await {
+        Ok(report) => Part::Environment(Box::new(Told::new(report, false))),
+        Err(error) => Part::Failed(Failure::new(format!("{} was not worked on", read.place), error)),
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+async fn environment(_: &Backend, _: &Fulfilment, _: &Read, _: &EnvironmentEvent) -> Part {
+    Part::Skipped(NO_ENVIRONMENTS.to_owned())
+}
+
+fn not_done(read: &Read, event: &SubscriptionEvent, subscription: &Subscription) -> String {
+    let done = match event.ending {
         None => "granted to",
         Some(Ending::Revoke) => "revoked from",
         Some(Ending::Retain) => "retained for",
@@ -152,11 +194,16 @@ fn not_done(read: &Read, subscription: &Subscription) -> String {
     format!("{}: {} was not {done} {}", read.place, location.path, consumer.environment)
 }
 
-fn kind(event: &SubscriptionEvent) -> &'static str {
-    match event.ending {
-        None => "created",
-        Some(Ending::Revoke) => "revoked",
-        Some(Ending::Retain) => "revoked, retaining",
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::Subscription(event) => match event.ending {
+            None => "created",
+            Some(Ending::Revoke) => "revoked",
+            Some(Ending::Retain) => "revoked, retaining",
+        },
+        Event::Environment(EnvironmentEvent { by_hand: true, .. }) => "environment, by hand",
+        Event::Environment(EnvironmentEvent { ending: true, .. }) => "environment deleting",
+        Event::Environment(_) => "environment deployed",
     }
 }
 
@@ -180,18 +227,24 @@ fn json(world: &World, worked: &[Worked]) -> Value {
     let part = |part: &Part| match part {
         Part::Skipped(reason) => skipped_json(reason),
         Part::Failed(failure) => failed_json(failure),
+        #[cfg(feature = "aws")]
+        Part::Environment(told) => told.json(),
         Part::Done { subscription, outcome, time } => {
             Report { directory: &world.directory, subscription, outcome, time: *time }.json()
         }
     };
     let event = |worked: &Worked| {
         let Worked { read: Read { place, event }, parts } = worked;
+        let (id, project, listing) = match event {
+            Event::Subscription(event) => (&event.id, Some(&event.project), Some(&event.listing)),
+            Event::Environment(event) => (&event.id, event.project.as_ref(), None),
+        };
         json!({
             "place": place,
-            "id": event.id,
+            "id": id,
             "kind": kind(event),
-            "project": event.project,
-            "listing": event.listing,
+            "project": project,
+            "listing": listing,
             "results": parts.iter().map(part).collect::<Vec<_>>(),
         })
     };
@@ -212,6 +265,12 @@ fn text(paint: Paint, world: &World, worked: &[Worked]) -> String {
                     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
                     row.extend([or_dash(&subject.environment), or_dash(&subject.asset)]);
                     row.extend([failed_word(failure).to_owned(), failure.error().kind().to_string()]);
+                }
+                #[cfg(feature = "aws")]
+                Part::Environment(told) => {
+                    row.extend([told.environment().to_string(), "-".to_owned(), told.word().to_owned()]);
+                    let notes = told.notes();
+                    row.push([told.detail()].into_iter().chain(notes).collect::<Vec<_>>().join("; "));
                 }
                 Part::Done { subscription, outcome, time } => {
                     let report = Report { directory: &world.directory, subscription, outcome, time: *time };

@@ -5,6 +5,8 @@ pub(crate) mod admin;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod credentials;
+#[cfg(feature = "aws")]
+pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod grant;
 pub(crate) mod list;

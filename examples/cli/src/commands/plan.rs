@@ -1,12 +1,15 @@
 //! `dzconn plan`: what would be done.
 
+use dzconn_core::environment::EnvironmentEvent;
 use dzconn_core::fulfilment::{Plan, PlannedStep};
 use dzconn_core::model::Subscription;
 use dzconn_core::portal::{Lookup, Question, Wanted};
 use dzconn_core::{Error, Fulfilment, Step};
 use serde_json::json;
 
-use super::events::{NOBODY, Read, failed_json, failed_word};
+#[cfg(feature = "aws")]
+use super::environment::Told;
+use super::events::{Event, NO_ENVIRONMENTS, NOBODY, Read, failed_json, failed_word};
 use super::report::skipped_json;
 use super::within;
 use crate::args::{EventsArgs, PlanCommand, RevokeArgs};
@@ -71,7 +74,11 @@ async fn event(world: World, args: EventsArgs) -> Result {
     let progress = crate::output::progress("looking");
     let mut parts = Vec::new();
     for read in &events {
-        let deed = deed(read.event.wish());
+        let deed = match &read.event {
+            Event::Subscription(event) => deed(event.wish()),
+            Event::Environment(event) if event.ending => "clean",
+            Event::Environment(_) => "equip",
+        };
         parts.extend(planner.event(read).await.into_iter().map(|part| (deed, part)));
     }
     fulfilment.close().await;
@@ -80,8 +87,12 @@ async fn event(world: World, args: EventsArgs) -> Result {
         || json!({"plans": parts.iter().map(|(deed, part)| part.json(&world, deed)).collect::<Vec<_>>()}),
         |paint| parts.iter().map(|(deed, part)| part.text(paint, deed)).collect(),
     );
-    let failures =
-        parts.iter().filter_map(|(_, part)| if let Part::Failed(failure) = part { Some(failure) } else { None });
+    let failures = parts.iter().flat_map(|(_, part)| match part {
+        Part::Failed(failure) => std::slice::from_ref(failure),
+        #[cfg(feature = "aws")]
+        Part::Environment(told) => &told.failures,
+        _ => &[],
+    });
     Ok(super::events::failed(&world, failures))
 }
 
@@ -94,6 +105,10 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     async fn event(&self, Read { place, event }: &Read) -> Vec<Part> {
+        let event = match event {
+            Event::Subscription(event) => event,
+            Event::Environment(event) => return vec![self.environment(place, event).await],
+        };
         let lookups = match self.fulfilment.lookups(event).await {
             Ok(lookups) => lookups,
             Err(error) => return vec![Part::Failed(Failure::looking(format!("{place}: no plan"), error))],
@@ -118,6 +133,18 @@ impl Planner<'_> {
             });
         }
         parts
+    }
+
+    #[cfg_attr(not(feature = "aws"), allow(unused_variables, clippy::unused_async, reason = "environments are on AWS"))]
+    async fn environment(&self, place: &str, event: &EnvironmentEvent) -> Part {
+        #[cfg(feature = "aws")]
+        if let Some(Backend::Aws(aws)) = self.store {
+            return match aws.environments(self.fulfilment.clone()).plan(event).await {
+                Ok(report) => Part::Environment(Box::new(Told::new(report, true))),
+                Err(error) => Part::Failed(Failure::looking(format!("{place}: no plan"), error)),
+            };
+        }
+        Part::Skipped(NO_ENVIRONMENTS.to_owned())
     }
 
     /// The plan, and what the portal wants: what a run brings about is that, whatever it was started for.
@@ -145,12 +172,16 @@ enum Part {
     Planned { subscription: Box<Subscription>, plan: Plan, wish: Wanted, wanted: Wanted },
     Failed(Failure),
     Skipped(String),
+    #[cfg(feature = "aws")]
+    Environment(Box<Told>),
 }
 
 impl Part {
     fn exit(&self) -> Exit {
         match self {
             Self::Planned { .. } => Exit::Done,
+            #[cfg(feature = "aws")]
+            Self::Environment(_) => Exit::Done,
             Self::Failed(failure) => failure.exit(),
             Self::Skipped(_) => Exit::NothingDone,
         }
@@ -161,6 +192,8 @@ impl Part {
             Self::Planned { subscription, plan, wanted, .. } => json(world, subscription, deed, plan, *wanted),
             Self::Failed(failure) => failed_json(failure),
             Self::Skipped(reason) => skipped_json(reason),
+            #[cfg(feature = "aws")]
+            Self::Environment(told) => told.json(),
         }
     }
 
@@ -185,6 +218,8 @@ impl Part {
                 format!("{about}: {}  {}\n", paint.bad(failed_word(failure)), failure.error().kind())
             }
             Self::Skipped(reason) => format!("{}  {reason}\n", paint.warn("skipped")),
+            #[cfg(feature = "aws")]
+            Self::Environment(told) => told.text(paint),
         }
     }
 }
