@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::Client;
+use dzconn_aws::Config;
 use dzconn_core::Result;
 
 use crate::aws::{AwsWorld, DOMAIN};
@@ -10,8 +11,11 @@ use crate::engine::trouble;
 
 /// The boundary with which the portal makes roles.
 pub const DEFAULT: &str = "arn:aws:iam::aws:policy/AmazonDataZoneEnvironmentRolePermissionsBoundary";
-/// What everybody may attach.
-pub const CATALOG: &str = "arn:aws:iam::aws:policy/AWSServiceCatalogEndUserFullAccess";
+/// The policies that equip an environment. moto has none of AWS's own: a namesake in the account takes the place of one.
+pub const POLICIES: [&str; 2] = [
+    "arn:aws:iam::{account}:policy/dz_conn_a_environment_policy",
+    "arn:aws:iam::{account}:policy/AWSServiceCatalogEndUserFullAccess",
+];
 /// A trust policy that trusts nobody in particular.
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"glue:GetTable","Resource":"*"}]}"#;
@@ -27,8 +31,8 @@ pub struct Provisioned<'a> {
     pub arn: String,
     /// The boundary that equips it.
     pub boundary: String,
-    /// The policy that equips it, beside the service catalogue's.
-    pub policy: String,
+    /// The policies that equip it.
+    pub policies: [String; 2],
     /// What the portal has attached.
     pub own: String,
     /// The databases.
@@ -45,15 +49,26 @@ pub struct Seen {
 }
 
 impl<'a> Provisioned<'a> {
+    /// A world in which an environment can be equipped.
+    pub async fn world(moto: &str, configure: impl FnOnce(&mut Config)) -> Result<AwsWorld> {
+        AwsWorld::with(moto, |config| {
+            config.environments.policies = POLICIES.map(str::to_owned).to_vec();
+            configure(config);
+        })
+        .await
+    }
+
     /// Makes the account's baseline, and what the portal makes.
     pub async fn new(world: &'a AwsWorld) -> Result<Self> {
         let failed = |what: &str, error: String| trouble(format!("{what} was not made: {error}"));
         let iam = Client::new(&world.sdk(&world.consumer).await?);
         let account = world.consumer.account.as_str();
         let policy = |name: &str| format!("arn:aws:iam::{account}:policy/{name}");
-        let (boundary, ours) = ("dz_conn_a_environment_permission_boundary_policy", "dz_conn_a_environment_policy");
+        let boundary = "dz_conn_a_environment_permission_boundary_policy";
         let own = format!("own-{}", world.environment);
-        for name in [boundary, ours, own.as_str()] {
+        let policies = POLICIES.map(|arn| arn.replace("{account}", account));
+        let names = policies.iter().filter_map(|arn| arn.rsplit('/').next());
+        for name in names.chain([boundary, own.as_str()]) {
             let made = iam.create_policy().policy_name(name).policy_document(POLICY).send().await;
             made.map_err(|error| failed(name, format!("{error:?}")))?;
         }
@@ -76,8 +91,8 @@ impl<'a> Provisioned<'a> {
                     resources.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
             }
         });
-        let (boundary, ours, own) = (policy(boundary), policy(ours), policy(&own));
-        Ok(Self { world, iam, name, arn, boundary, policy: ours, own, databases })
+        let (boundary, own) = (policy(boundary), policy(&own));
+        Ok(Self { world, iam, name, arn, boundary, policies, own, databases })
     }
 
     /// The client of the environment's account.
@@ -105,7 +120,7 @@ impl<'a> Provisioned<'a> {
         let mut after = before.clone();
         if let Some((boundary, policies)) = &mut after.role {
             *boundary = Some(self.boundary.clone());
-            policies.extend([self.policy.clone(), CATALOG.to_owned()]);
+            policies.extend(self.policies.clone());
         }
         for database in &self.databases {
             after.databases.entry(database.clone()).or_default().insert("dz_conn_p_access".into(), "True".into());
@@ -142,24 +157,4 @@ impl<'a> Provisioned<'a> {
         })
         .to_string()
     }
-}
-
-/// AWS's own policies are there, in accounts that moto has not seen yet.
-pub async fn load_managed_policies(moto: &str) -> Result<()> {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-    let address = moto.trim_start_matches("http://").trim_end_matches('/');
-    let failed = |error: std::io::Error| trouble(format!("moto at {address}: {error}"));
-    let body = r#"{"iam": {"load_aws_managed_policies": true}}"#;
-    let request = format!(
-        "POST /moto-api/config HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = tokio::net::TcpStream::connect(address).await.map_err(failed)?;
-    stream.write_all(request.as_bytes()).await.map_err(failed)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.map_err(failed)?;
-    let ok = answer.split(' ').nth(1).is_some_and(|status| status.starts_with('2'));
-    if ok { Ok(()) } else { Err(trouble(format!("moto at {address} answered {answer}"))) }
 }

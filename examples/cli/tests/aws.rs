@@ -5,28 +5,53 @@
 
 mod common;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use dzconn_core::Error;
-use dzconn_tests::aws::{AwsWorld, MOTO};
+use dzconn_test_aws::{Effect, Fault};
+use dzconn_tests::aws::{AwsWorld, DOMAIN, MOTO};
 use dzconn_tests::engine::{Admin, Fixture, harness};
+use dzconn_tests::environments::{POLICIES, Provisioned};
 use libtest_mimic::Trial;
 
 use common::Bench;
 
 fn main() -> ExitCode {
-    let names = ["a_subscription_lives_by_the_command".to_owned()];
+    let names = TESTS.map(|(name, _)| name.to_owned());
     harness::run_with("cli_aws", MOTO, &names, |runtime, server, moto| {
-        let (runtime, server, moto) = (runtime.clone(), server.clone(), moto.to_owned());
-        let name = format!("cli_aws::{}::a_subscription_lives_by_the_command", server.name());
-        vec![Trial::test(name, move || {
-            runtime.block_on(async {
-                let fixture = server.fixture(Admin::LeastPrivileged).await.map_err(|error| error.to_string())?;
-                life(&*fixture, &moto).await;
-                harness::finish(Ok::<(), Error>(()), fixture.end().await)
+        let trial = |(name, check): (&str, Check)| {
+            let (runtime, server, moto) = (runtime.clone(), server.clone(), moto.to_owned());
+            Trial::test(format!("cli_aws::{}::{name}", server.name()), move || {
+                runtime.block_on(async {
+                    let fixture = server.fixture(Admin::LeastPrivileged).await.map_err(|error| error.to_string())?;
+                    check(&*fixture, &moto).await;
+                    harness::finish(Ok::<(), Error>(()), fixture.end().await)
+                })
             })
-        })]
+        };
+        TESTS.map(trial).into()
     })
+}
+
+type Checked<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+type Check = for<'a> fn(&'a dyn Fixture, &'a str) -> Checked<'a>;
+
+const TESTS: [(&str, Check); 2] = [
+    ("a_subscription_lives_by_the_command", |fixture, moto| Box::pin(life(fixture, moto))),
+    ("an_environment_comes_and_goes_by_the_command", |fixture, moto| Box::pin(environments(fixture, moto))),
+];
+
+/// The command in the governance account, and the secret access key that nobody may see.
+async fn bench(world: &AwsWorld) -> (Bench, String) {
+    let keys = world.aws.credentials_for(world.governance.account.as_str()).await.unwrap();
+    let bench = Bench::new()
+        .env("AWS_ENDPOINT_URL", &world.aws.url())
+        .env("AWS_REGION", world.governance.region.as_str())
+        .env("AWS_ACCESS_KEY_ID", &keys.access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", &keys.secret_access_key)
+        .env("AWS_SESSION_TOKEN", &keys.session_token);
+    (bench, keys.secret_access_key)
 }
 
 async fn life(fixture: &dyn Fixture, moto: &str) {
@@ -37,13 +62,7 @@ async fn life(fixture: &dyn Fixture, moto: &str) {
     let listing = world.publish(&connection, &table).await.unwrap();
     world.subscribe(&listing);
 
-    let keys = world.aws.credentials_for(world.governance.account.as_str()).await.unwrap();
-    let bench = Bench::new()
-        .env("AWS_ENDPOINT_URL", &world.aws.url())
-        .env("AWS_REGION", world.governance.region.as_str())
-        .env("AWS_ACCESS_KEY_ID", &keys.access_key_id)
-        .env("AWS_SECRET_ACCESS_KEY", &keys.secret_access_key)
-        .env("AWS_SESSION_TOKEN", &keys.session_token);
+    let (bench, key) = bench(&world).await;
     let created = bench.file("created.json", &world.event_text("Created", &listing));
     let revoked = bench.file("revoked.json", &world.event_text("Revoked", &listing));
     let (created, revoked) = (created.to_str().unwrap(), revoked.to_str().unwrap());
@@ -100,5 +119,78 @@ async fn life(fixture: &dyn Fixture, moto: &str) {
     let nobody = bench.run(&["--aws", "list"]).ended(0);
     assert!(nobody.stdout.contains("nobody reads anything"), "{}", nobody.stdout);
 
-    bench.no_secret(&[fixture.source().admin.password.expose(), copy.password.expose(), &keys.secret_access_key]);
+    bench.no_secret(&[fixture.source().admin.password.expose(), copy.password.expose(), &key]);
+}
+
+async fn environments(fixture: &dyn Fixture, moto: &str) {
+    let table = fixture.table("employees");
+    fixture.create_table(&table).await.unwrap();
+    let world = Provisioned::world(moto, |_| {}).await.unwrap();
+    let made = Provisioned::new(&world).await.unwrap();
+    let before = made.seen().await.unwrap();
+    let connection = world.connect("hr", &fixture.source()).await.unwrap();
+    let listing = world.publish(&connection, &table).await.unwrap();
+    world.subscribe(&listing);
+    let (bench, key) = bench(&world).await;
+    let bench = bench.env("DZCONN_AWS_ENVIRONMENTS_POLICIES", &POLICIES.join(","));
+    let [deployed, deleting, created, bad] = [
+        ("deployed.json", made.event("Deployment Completed", false)),
+        ("deleting.json", made.event("Deletion Started", false)),
+        ("created.json", world.event_text("Created", &listing)),
+        ("bad.json", made.event("Creation Failed", false)),
+    ]
+    .map(|(name, text)| bench.file(name, &text).to_str().unwrap().to_owned());
+    let id = world.environment.as_str();
+
+    // Nothing is recorded yet, so nobody knows the domain.
+    let unknown = bench.run(&["environment", "activate", "--environment", id]).ended(2);
+    assert!(unknown.stderr.contains("--domain"), "{}", unknown.stderr);
+    let target = ["--environment", id, "--domain", DOMAIN];
+    let plan = bench.run(&[&["environment", "activate", "--plan"], &target[..]].concat()).ended(0);
+    assert!(plan.stdout.contains("would be equipped") && plan.stdout.contains(&made.boundary), "{}", plan.stdout);
+    let plan = bench.run(&["--aws", "plan", "event", &deployed, "--json"]).ended(0).json();
+    assert_eq!((&plan["plans"][0]["outcome"], &plan["plans"][0]["plan"]), (&"equipped".into(), &true.into()), "{plan}");
+    assert_eq!(made.seen().await.unwrap(), before, "a plan changes nothing");
+
+    // One file of each kind in one go: equipped, and then granted.
+    let done = bench.run(&["--aws", "fulfil", &deployed, &created, "--json"]).ended(0).json();
+    let [equipped, granted] = [0, 1].map(|n| &done["events"][n]["results"][0]);
+    assert_eq!((&equipped["outcome"], &granted["outcome"]), (&"equipped".into(), &"granted".into()), "{done}");
+    assert_eq!(done["events"][0]["kind"], "environment deployed");
+    assert_eq!((&equipped["role"], equipped["changes"].as_array().unwrap().len()), (&made.arn.as_str().into(), 5));
+    assert_eq!(made.seen().await.unwrap(), made.equipped(&before));
+    let again = bench.run(&["environment", "activate", "--environment", id, "--json"]).ended(0).json();
+    assert_eq!((&again["outcome"], &again["changes"]), (&"equipped".into(), &serde_json::json!([])), "{again}");
+    let secret = bench.run(&["--aws", "credentials", id, "--json"]).ended(0).json();
+    let copy = world.consumer_reads(secret["secret"]["name"].as_str().unwrap()).await.unwrap();
+
+    // The portal says that it is active: an event does not clean it, a hand does.
+    let early = bench.run(&["--aws", "fulfil", &deleting]).ended(0);
+    assert!(early.stdout.contains("something else"), "{}", early.stdout);
+    assert_eq!(made.seen().await.unwrap(), made.equipped(&before));
+    let plan = bench.run(&["environment", "clean", "--environment", id, "--plan"]).ended(0);
+    assert!(plan.stdout.contains("would be cleaned") && plan.stdout.contains("revoke "), "{}", plan.stdout);
+    world.aws.fail(Fault::new(Effect::AccessDenied).service("iam").operation("DetachRolePolicy"));
+    let half = bench.run(&["environment", "clean", "--environment", id, "--json"]).ended(1).json();
+    assert_eq!((&half["outcome"], &half["revoked"][0]["outcome"]), (&"failed".into(), &"revoked".into()), "{half}");
+    assert_eq!(half["errors"][0]["kind"], "store_denied", "{half}");
+    let done = bench.run(&[&["environment", "clean"], &target[..]].concat()).ended(0);
+    assert!(done.stdout.contains("cleaned"), "{}", done.stdout);
+    assert_eq!(made.seen().await.unwrap(), before);
+    assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
+
+    // And as it is deleted, with the grant there again.
+    bench.run(&["--aws", "fulfil", &deployed, &created]).ended(0);
+    made.set_status("DELETING");
+    let plan = bench.run(&["--aws", "plan", "event", &deleting]).ended(0);
+    assert!(plan.stdout.contains("would be cleaned"), "{}", plan.stdout);
+    let superseded = bench.run(&["environment", "activate", "--environment", id, "--plan"]).ended(4);
+    assert!(superseded.stdout.contains("would be cleaned"), "{}", superseded.stdout);
+    let done = bench.run(&["--aws", "fulfil", &deleting, "--json"]).ended(0).json();
+    assert_eq!(done["events"][0]["results"][0]["outcome"], "cleaned", "{done}");
+    assert_eq!(made.seen().await.unwrap(), before);
+    assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
+    // What is no event of ours is said before anything is done.
+    bench.run(&["--aws", "fulfil", &deployed, &bad]).ended(2);
+    bench.no_secret(&[fixture.source().admin.password.expose(), copy.password.expose(), &key]);
 }

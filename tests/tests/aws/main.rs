@@ -5,6 +5,7 @@
 
 mod bad;
 mod cost;
+mod environments;
 mod life;
 mod older;
 mod places;
@@ -61,6 +62,9 @@ tests! {
     }
     bad {
         each_wrong_thing_is_said_and_changes_nothing,
+    }
+    environments {
+        an_environment_that_is_deleted_takes_everything_along,
     }
     cost {
         calls_are_counted_and_each_has_a_reason,
