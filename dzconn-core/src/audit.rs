@@ -42,7 +42,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use crate::environment::{self, Environment};
-use crate::model::{Owner, Subscription};
+use crate::model::{Owner, Principal, Subscription};
 use crate::store::WriteOutcome;
 use crate::workflow::{Answer, Effect};
 use crate::{Error, Result};
@@ -103,7 +103,7 @@ pub(crate) fn environment(
         project = environment.project.as_str(),
         environment = environment.id.as_str(),
         account = owner.account.as_str(),
-        role = environment.role.as_ref().map(|role| role.as_str()),
+        role = environment.role.as_ref().map(Principal::as_str),
         policy = (!of_database).then(|| effect.target()),
         database = of_database.then(|| effect.target()),
     );

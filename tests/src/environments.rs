@@ -18,7 +18,8 @@ pub const POLICIES: [&str; 2] = [
 ];
 /// A trust policy that trusts nobody in particular.
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
-const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"glue:GetTable","Resource":"*"}]}"#;
+const POLICY: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"glue:GetTable","Resource":"*"}]}"#;
 
 /// The consumer's environment of a world, and what its account holds.
 #[derive(Debug)]
@@ -74,7 +75,8 @@ impl<'a> Provisioned<'a> {
         }
         let name = format!("datazone_usr_{}", world.environment);
         let role = iam.create_role().role_name(&name).path("/service-role/").assume_role_policy_document(TRUST);
-        let role = role.permissions_boundary(DEFAULT).send().await.map_err(|error| failed(&name, format!("{error:?}")))?;
+        let role =
+            role.permissions_boundary(DEFAULT).send().await.map_err(|error| failed(&name, format!("{error:?}")))?;
         let arn = role.role.map(|role| role.arn).unwrap_or_default();
         let attached = iam.attach_role_policy().role_name(&name).policy_arn(policy(&own)).send().await;
         attached.map_err(|error| failed("an attachment", format!("{error:?}")))?;
@@ -84,7 +86,8 @@ impl<'a> Provisioned<'a> {
         world.aws.set_lake_database(account, region, &databases[0], &[("team", "data")]);
         world.aws.set_lake_database(account, region, &databases[1], &[]);
         let [producer, consumer] = databases.clone();
-        let resources = [("userRoleArn", arn.clone()), ("glueProducerDBName", producer), ("glueConsumerDBName", consumer)];
+        let resources =
+            [("userRoleArn", arn.clone()), ("glueProducerDBName", producer), ("glueConsumerDBName", consumer)];
         world.domain(|domain| {
             for environment in domain.environments.iter_mut().filter(|one| one.id == world.environment) {
                 environment.resources =

@@ -56,8 +56,12 @@ impl EnvironmentPortal for DataZonePortal {
 fn stage(status: Option<&EnvironmentStatus>) -> Stage {
     match status {
         Some(EnvironmentStatus::Creating) => Stage::Coming,
-        Some(EnvironmentStatus::Active | EnvironmentStatus::Updating | EnvironmentStatus::UpdateFailed) => Stage::Active,
-        Some(EnvironmentStatus::Deleting | EnvironmentStatus::DeleteFailed | EnvironmentStatus::Deleted) => Stage::Ending,
+        Some(EnvironmentStatus::Active | EnvironmentStatus::Updating | EnvironmentStatus::UpdateFailed) => {
+            Stage::Active
+        }
+        Some(EnvironmentStatus::Deleting | EnvironmentStatus::DeleteFailed | EnvironmentStatus::Deleted) => {
+            Stage::Ending
+        }
         Some(other) => Stage::Resting(other.as_str().to_owned()),
         None => Stage::Resting("without a status".to_owned()),
     }

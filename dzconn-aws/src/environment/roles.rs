@@ -96,9 +96,8 @@ impl EnvironmentRoles for IamRoles {
     async fn attach(&self, owner: &Owner, role: &Principal, policy: &str) -> Result<()> {
         let call = self.client(owner).await.attach_role_policy().role_name(name_of(owner, role)?);
         let done = call.policy_arn(policy).send().await;
-        done.map(drop).map_err(|error| {
-            missing(from_sdk("IAM", "AttachRolePolicy", error), &format!("makes the policy {policy}"))
-        })
+        done.map(drop)
+            .map_err(|error| missing(from_sdk("IAM", "AttachRolePolicy", error), &format!("makes the policy {policy}")))
     }
 
     async fn detach(&self, owner: &Owner, role: &Principal, policy: &str) -> Result<()> {

@@ -31,14 +31,8 @@ fn a_roles_name_is_the_last_part_of_its_arn() {
 #[test]
 fn equipment_goes_by_the_names_of_the_account() {
     let equipment = super::equipment(&Config::default().environments).in_account(&owner().account);
-    assert_eq!(
-        equipment.boundary,
-        "arn:aws:iam::111122223333:policy/dz_conn_a_environment_permission_boundary_policy"
-    );
-    assert_eq!(
-        equipment.default_boundary,
-        "arn:aws:iam::aws:policy/AmazonDataZoneEnvironmentRolePermissionsBoundary"
-    );
+    assert_eq!(equipment.boundary, "arn:aws:iam::111122223333:policy/dz_conn_a_environment_permission_boundary_policy");
+    assert_eq!(equipment.default_boundary, "arn:aws:iam::aws:policy/AmazonDataZoneEnvironmentRolePermissionsBoundary");
     assert_eq!(
         equipment.policies,
         [

@@ -68,11 +68,9 @@ impl Effect {
     /// The policy or database that it is about.
     pub fn target(&self) -> &str {
         match self {
-            Self::SetBoundary(name)
-            | Self::Attach(name)
-            | Self::Detach(name)
-            | Self::Tag(name)
-            | Self::Untag(name) => name,
+            Self::SetBoundary(name) | Self::Attach(name) | Self::Detach(name) | Self::Tag(name) | Self::Untag(name) => {
+                name
+            }
         }
     }
 }
@@ -126,7 +124,8 @@ impl Equipment {
     /// on purpose, and nobody could put that back afterwards.
     pub fn equip(&self, role: &RoleState) -> Result<Vec<Planned>> {
         if let Some(boundary) = self.foreign(role) {
-            let what = format!("the role has the permissions boundary {boundary}, which is neither the portal's nor dzconn's");
+            let what =
+                format!("the role has the permissions boundary {boundary}, which is neither the portal's nor dzconn's");
             return Err(Error::new(ErrorKind::Refused, what)
                 .at(Step::EnvironmentRole)
                 .advise("remove that boundary, or name it as the default one if the portal makes its roles with it")

@@ -55,9 +55,8 @@ impl EnvironmentEvent {
     pub fn from_json(text: &str) -> Result<Self> {
         let event: Value = serde_json::from_str(text).map_err(|error| malformed("is not JSON").because(error))?;
         let string = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let required = |what: &str, pointer: &str| {
-            string(pointer).ok_or_else(|| malformed(&format!("has no {what} ({pointer})")))
-        };
+        let required =
+            |what: &str, pointer: &str| string(pointer).ok_or_else(|| malformed(&format!("has no {what} ({pointer})")));
         if let Some(source) = string("/source")
             && source != "aws.datazone"
         {

@@ -47,10 +47,10 @@ impl MemoryEnvironments {
 
     /// The environment stands there from now on; `None`: the portal does not know it any more.
     pub fn set_stage(&self, id: &EnvironmentId, stage: Option<Stage>) {
-        let mut state = self.state();
-        match (stage, state.environments.get_mut(id)) {
+        let mut all = self.state();
+        match (stage, all.environments.get_mut(id)) {
             (Some(stage), Some(environment)) => environment.stage = stage,
-            (None, _) => drop(state.environments.remove(id)),
+            (None, _) => drop(all.environments.remove(id)),
             (Some(_), None) => {}
         }
     }

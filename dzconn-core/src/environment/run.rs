@@ -98,18 +98,11 @@ impl Environments {
         fulfilment: Fulfilment,
     ) -> Self {
         let deadline = fulfilment.parts().producer.settings.deadline;
-        Self {
-            portal: Arc::new(portal),
-            roles: Arc::new(roles),
-            tags: Arc::new(tags),
-            equipment,
-            fulfilment,
-            deadline,
-        }
+        Self { portal: Arc::new(portal), roles: Arc::new(roles), tags: Arc::new(tags), equipment, fulfilment, deadline }
     }
 
-    /// Brings about what the portal says of the environment *now*: equips an active one, cleans one that is being deleted or is
-    /// gone, leaves any other alone. An event by hand cleans whatever the portal says.
+    /// Brings about what the portal says of the environment *now*: equips an active one, cleans one that is being deleted, leaves
+    /// any other alone. One that the portal does not know is cleaned if the event says that it ends. An event by hand cleans whatever the portal says.
     ///
     /// Cleaning goes on after a failure: what could not be done stands in the report.
     ///
@@ -117,7 +110,7 @@ impl Environments {
     /// What keeps the environment from being looked up, or from being equipped.
     pub async fn handle(&self, event: &EnvironmentEvent) -> Result<EnvironmentReport> {
         let found = self.look_up(event).await?;
-        let mut report = match self.wish(event, found.as_ref()) {
+        let mut report = match wish(event, found.as_ref()) {
             Wish::Equip(environment, owner) => self.equip(event, environment, owner).await?,
             Wish::Clean => self.clean(event, found.as_ref()).await?,
             Wish::Nothing(why) => EnvironmentReport::new(&event.environment, Brought::Nothing(why)),
@@ -133,7 +126,7 @@ impl Environments {
     /// As of [`handle`](Self::handle).
     pub async fn plan(&self, event: &EnvironmentEvent) -> Result<EnvironmentReport> {
         let found = self.look_up(event).await?;
-        let mut report = match self.wish(event, found.as_ref()) {
+        let mut report = match wish(event, found.as_ref()) {
             Wish::Equip(environment, owner) => {
                 let mut report = EnvironmentReport::new(&event.environment, Brought::Equipped);
                 report.role.clone_from(&environment.role);
@@ -164,31 +157,6 @@ impl Environments {
         let asking = self.portal.environment(&event.domain, &event.environment);
         let found = Deadline::within(self.deadline).run("looking the environment up", asking).await;
         found.map_err(|error| named(error.at(Step::LookUp).changed(Changed::Nothing), event))
-    }
-
-    fn wish<'a>(&self, event: &EnvironmentEvent, found: Option<&'a Environment>) -> Wish<'a> {
-        let Some(environment) = found else { return Wish::Clean };
-        if event.by_hand {
-            return Wish::Clean;
-        }
-        match (&environment.stage, &environment.owner) {
-            (Stage::Ending, _) => Wish::Clean,
-            (Stage::Resting(word), _) => Wish::Nothing(format!("the environment is {word}")),
-            (Stage::Coming | Stage::Active, _) if environment.foreign.is_some() => {
-                Wish::Nothing(environment.foreign.clone().unwrap_or_default())
-            }
-            (Stage::Active, Some(owner)) if environment.role.is_some() => Wish::Equip(environment, owner),
-            (Stage::Coming | Stage::Active, _) => {
-                let what = format!("environment {} has no user role yet", environment.name);
-                Wish::Wait(named(
-                    Error::new(ErrorKind::StoreFailed, what)
-                        .at(Step::LookUp)
-                        .advise("it is probably being created: let the event be delivered again in some minutes")
-                        .changed(Changed::Nothing),
-                    event,
-                ))
-            }
-        }
     }
 
     async fn equip(
@@ -264,11 +232,9 @@ impl Environments {
             match self.read_tag(owner, database).await.map_err(nothing)? {
                 Tagged::Gone => {
                     let what = format!("there is no Glue database {database}");
-                    return Err(nothing(
-                        Error::new(ErrorKind::NotFound, what)
-                            .at(Step::EnvironmentTags)
-                            .advise("deploy the environment again: the portal names a database that somebody has deleted"),
-                    ));
+                    return Err(nothing(Error::new(ErrorKind::NotFound, what).at(Step::EnvironmentTags).advise(
+                        "deploy the environment again: the portal names a database that somebody has deleted",
+                    )));
                 }
                 Tagged::Is(value) => steps.extend(equipment.tag(database, value.as_deref()).map_err(nothing)?),
             }
@@ -375,12 +341,45 @@ impl Environments {
     }
 }
 
-/// What the portal's answer asks for.
+/// What there is to do.
 enum Wish<'a> {
     Equip(&'a Environment, &'a Owner),
     Clean,
     Nothing(String),
     Wait(Error),
+}
+
+/// What the portal's answer asks for.
+fn wish<'a>(event: &EnvironmentEvent, found: Option<&'a Environment>) -> Wish<'a> {
+    let Some(environment) = found else {
+        // That it was deployed says nothing of one that is not there: whatever ended it has an event of its own.
+        return if event.ending {
+            Wish::Clean
+        } else {
+            Wish::Nothing("the portal knows no such environment".to_owned())
+        };
+    };
+    if event.by_hand {
+        return Wish::Clean;
+    }
+    match (&environment.stage, &environment.owner) {
+        (Stage::Ending, _) => Wish::Clean,
+        (Stage::Resting(word), _) => Wish::Nothing(format!("the environment is {word}")),
+        (Stage::Coming | Stage::Active, _) if environment.foreign.is_some() => {
+            Wish::Nothing(environment.foreign.clone().unwrap_or_default())
+        }
+        (Stage::Active, Some(owner)) if environment.role.is_some() => Wish::Equip(environment, owner),
+        (Stage::Coming | Stage::Active, _) => {
+            let what = format!("environment {} has no user role yet", environment.name);
+            Wish::Wait(named(
+                Error::new(ErrorKind::StoreFailed, what)
+                    .at(Step::LookUp)
+                    .advise("it is probably being created: let the event be delivered again in some minutes")
+                    .changed(Changed::Nothing),
+                event,
+            ))
+        }
+    }
 }
 
 /// An environment whose role and databases may be touched.

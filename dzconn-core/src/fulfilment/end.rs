@@ -1,9 +1,7 @@
 //! Takes back everything that an environment was granted, from tracking.
 
 use super::{Fulfilment, Handled, Order, REPORT};
-use crate::model::{
-    AssetId, AssetPath, EnvironmentId, Location, Phase, SourceRecord, Subscription, TableName, Wanted,
-};
+use crate::model::{AssetId, AssetPath, EnvironmentId, Location, Phase, SourceRecord, Subscription, TableName, Wanted};
 use crate::reconcile::books::{Books, UNKNOWN, each};
 use crate::reconcile::{Finding, Scope, tidy};
 use crate::store::{Change, Key, Query, Record, Transaction};
@@ -43,10 +41,9 @@ impl Fulfilment {
             handled.push(Handled::Done { subscription: Box::new(order.subscription), result: Box::new(result) });
         }
         for record in self.books(environment, &mut Vec::new()).await?.sources {
-            if record.phase != Phase::Active || !record.revoked.is_empty() || !record.retired.is_empty() {
-                if let Err(error) = self.tidy_up(environment, &record).await {
-                    handled.push(Handled::Failed { error: error.for_environment(environment) });
-                }
+            let settled = record.phase == Phase::Active && record.revoked.is_empty() && record.retired.is_empty();
+            if !settled && let Err(error) = self.tidy_up(environment, &record).await {
+                handled.push(Handled::Failed { error: error.for_environment(environment) });
             }
         }
         Ok(handled)
@@ -113,9 +110,7 @@ impl Fulfilment {
             }
             // What an older system has granted: for which assets it did not record, and rows may be missing.
             for path in &record.older {
-                let same = |order: &Order| {
-                    order.older && order.subscription.location == at(path.clone())
-                };
+                let same = |order: &Order| order.older && order.subscription.location == at(path.clone());
                 if !claims.orders.iter().any(same) {
                     let subscription = books.subscription(record, &UNKNOWN.parse()?, at(path.clone()))?;
                     claims.orders.push(order(subscription, true, None));

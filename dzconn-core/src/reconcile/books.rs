@@ -6,7 +6,8 @@ use super::{Finding, Mend, Problem, Scope};
 use crate::Result;
 use crate::fulfilment::Parts;
 use crate::model::{
-    Asset, AssetId, AssetRecord, Consumer, Generation, Listing, Location, MappingRecord, Owner, SourceRecord, Subscription,
+    Asset, AssetId, AssetRecord, Consumer, Generation, Listing, Location, MappingRecord, Owner, SourceRecord,
+    Subscription,
 };
 use crate::store::{Query, Record, Stored};
 

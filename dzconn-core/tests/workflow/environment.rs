@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use dzconn_core::environment::{
-    Brought, Effect, Environment, EnvironmentEvent, EnvironmentPortal, EnvironmentReport, EnvironmentRoles, Environments,
-    Equipment, LakeTag, LakeTags, MemoryAccount, MemoryEnvironments, RoleState, Stage, Tagged,
+    Brought, Effect, Environment, EnvironmentEvent, EnvironmentPortal, EnvironmentReport, EnvironmentRoles,
+    Environments, Equipment, LakeTag, LakeTags, MemoryAccount, MemoryEnvironments, RoleState, Stage, Tagged,
 };
 use dzconn_core::model::*;
 use dzconn_core::portal::Wanted;
@@ -257,6 +257,12 @@ async fn what_is_half_cleaned_or_gone_is_no_obstacle() {
         assert!(after.databases.iter().all(|(name, tags)| before.databases[name] == *tags), "{what}: {after:?}");
         lab.world.assert_nothing_left(what);
     }
+    // That one was deployed which nobody knows is no reason to take anything back.
+    let lab = Lab::new();
+    lab.world.grant(&lab.world.subscription("employees")).await;
+    lab.memory.set_stage(&env1(), None);
+    let report = lab.handle(&Lab::deployed()).await;
+    assert!(matches!(report.brought, Brought::Nothing(_)) && lab.world.readable() == ["employees"], "{report:?}");
     // Not even the portal knows it any more; or its role was never made.
     for gone in [true, false] {
         let lab = Lab::new();
@@ -336,10 +342,8 @@ async fn everything_goes_with_the_environment_and_nothing_of_others() {
         last_updated: dzconn_core::Timestamp::now(),
     };
     let version = Version::from_bits(7);
-    let changes = vec![
-        Change::remove(row, Expect::Anything),
-        Change::put(Expect::Absent, version, Record::Wanted(wanted)),
-    ];
+    let changes =
+        vec![Change::remove(row, Expect::Anything), Change::put(Expect::Absent, version, Record::Wanted(wanted))];
     world.tracking.commit(&Transaction { changes }).await.unwrap();
 
     lab.end();

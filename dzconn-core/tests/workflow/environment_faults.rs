@@ -44,7 +44,10 @@ async fn walk(ending: bool, event: &EnvironmentEvent) -> (usize, usize) {
                     Err(error) => assert_eq!(error.kind(), kind, "{context}: {error}"),
                     Ok(report) => {
                         let failed = report.errors().count();
-                        assert!(failed == 0 || report.errors().any(|error| error.kind() == kind), "{context}: {report:?}");
+                        assert!(
+                            failed == 0 || report.errors().any(|error| error.kind() == kind),
+                            "{context}: {report:?}"
+                        );
                         let own = ["environment.", "role.", "tag."].iter().any(|of| calls[n].starts_with(of));
                         assert!(failed > 0 || !own, "{context}: a failure that nobody hears of");
                     }

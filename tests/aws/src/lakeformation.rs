@@ -35,7 +35,8 @@ impl Lake {
             return Some(Err(Refusal::bad(NOT_FOUND, format!("Database {database} not found."))));
         };
         if operation == "GetResourceLFTags" {
-            let tag = |(key, value): (&String, &String)| json!({"CatalogId": account, "TagKey": key, "TagValues": [value]});
+            let tag =
+                |(key, value): (&String, &String)| json!({"CatalogId": account, "TagKey": key, "TagValues": [value]});
             let tags: Vec<_> = has.iter().map(tag).collect();
             // A member without elements is left out.
             return Some(Ok(if tags.is_empty() { json!({}) } else { json!({ "LFTagOnDatabase": tags }) }));
@@ -45,10 +46,13 @@ impl Lake {
             let key = pair.get("TagKey").and_then(Value::as_str).unwrap_or_default();
             let value = pair.pointer("/TagValues/0").and_then(Value::as_str).unwrap_or_default();
             let known = self.tags.get(key).is_some_and(|values| values.contains(value));
-            let fits = if operation == "AddLFTagsToResource" { known } else { has.get(key).is_some_and(|v| v == value) };
+            let fits =
+                if operation == "AddLFTagsToResource" { known } else { has.get(key).is_some_and(|v| v == value) };
             if !fits {
                 let error = json!({"ErrorCode": NOT_FOUND, "ErrorMessage": "Tag or tag value does not exist."});
-                failures.push(json!({"LFTag": {"CatalogId": account, "TagKey": key, "TagValues": [value]}, "Error": error}));
+                failures.push(
+                    json!({"LFTag": {"CatalogId": account, "TagKey": key, "TagValues": [value]}, "Error": error}),
+                );
             } else if operation == "AddLFTagsToResource" {
                 has.insert(key.to_owned(), value.to_owned());
             } else {

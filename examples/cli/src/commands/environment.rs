@@ -37,7 +37,11 @@ pub(crate) async fn environment(world: World, what: EnvironmentCommand) -> failu
     Ok(if idle { exit.and(Exit::NothingDone) } else { exit })
 }
 
-pub(super) async fn work(environments: &Environments, event: &EnvironmentEvent, plan: bool) -> Result<EnvironmentReport> {
+pub(super) async fn work(
+    environments: &Environments,
+    event: &EnvironmentEvent,
+    plan: bool,
+) -> Result<EnvironmentReport> {
     if plan { environments.plan(event).await } else { environments.handle(event).await }
 }
 
@@ -90,8 +94,9 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn new(report: EnvironmentReport, plan: bool) -> Self {
-        let EnvironmentReport { environment, brought, superseded, role, changes, notes, held, revoked, failures, .. } =
-            report;
+        let EnvironmentReport {
+            environment, brought, superseded, role, changes, notes, held, revoked, failures, ..
+        } = report;
         let in_part = |error| Failure::new(format!("environment {environment} was not cleaned in full"), error);
         let mut failures: Vec<_> = failures.into_iter().map(in_part).collect();
         let mut taken = Vec::new();

@@ -48,7 +48,11 @@ struct Worked {
 }
 
 enum Part {
-    Done { subscription: Box<Subscription>, outcome: Box<Outcome>, time: Duration },
+    Done {
+        subscription: Box<Subscription>,
+        outcome: Box<Outcome>,
+        time: Duration,
+    },
     Failed(Failure),
     Skipped(String),
     #[cfg(feature = "aws")]

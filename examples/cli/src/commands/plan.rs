@@ -169,7 +169,12 @@ impl Planner<'_> {
 
 /// What would become of one environment.
 enum Part {
-    Planned { subscription: Box<Subscription>, plan: Plan, wish: Wanted, wanted: Wanted },
+    Planned {
+        subscription: Box<Subscription>,
+        plan: Plan,
+        wish: Wanted,
+        wanted: Wanted,
+    },
     Failed(Failure),
     Skipped(String),
     #[cfg(feature = "aws")]
