@@ -4,60 +4,21 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use dzconn_core::environment::{
-    Brought, Effect, Environment, EnvironmentEvent, EnvironmentPortal, EnvironmentReport, EnvironmentRoles,
-    Environments, Equipment, LakeTag, LakeTags, MemoryAccount, MemoryEnvironments, RoleState, Stage, Tagged,
+    Brought, Effect, Environment, EnvironmentEvent, EnvironmentPortal, EnvironmentReport, Environments, Equipment,
+    LakeTag, MemoryAccount, MemoryEnvironments, RoleState, Stage,
 };
 use dzconn_core::model::*;
 use dzconn_core::portal::Wanted;
 use dzconn_core::store::{Change, Expect, Key, Record, Transaction};
+use dzconn_core::testkit::faults::When;
 use dzconn_core::{ErrorKind, Result, TrackingStore as _};
 
-use crate::world::{CONSUMER, Spy, When, World, id, table};
+use crate::world::{CONSUMER, World, id, table};
 
 pub(crate) const ROLE: &str = "arn:aws:iam::222222222222:role/service-role/datazone_usr_env1";
 const BOUNDARY: &str = "arn:aws:iam::222222222222:policy/boundary";
 const DEFAULT: &str = "arn:aws:iam::aws:policy/Default";
 const POLICIES: [&str; 2] = ["arn:aws:iam::222222222222:policy/ours", "arn:aws:iam::aws:policy/Catalog"];
-
-/// The ports in memory, every call seen by the world's spy.
-#[derive(Clone, Debug)]
-struct Watched(MemoryEnvironments, Spy);
-
-#[async_trait]
-impl EnvironmentPortal for Watched {
-    async fn environment(&self, domain: &DomainId, id: &EnvironmentId) -> Result<Option<Environment>> {
-        self.1.around("environment.look_up", self.0.environment(domain, id)).await
-    }
-}
-
-#[async_trait]
-impl EnvironmentRoles for Watched {
-    async fn read(&self, owner: &Owner, role: &Principal) -> Result<Option<RoleState>> {
-        self.1.around("role.read", EnvironmentRoles::read(&self.0, owner, role)).await
-    }
-    async fn set_boundary(&self, owner: &Owner, role: &Principal, boundary: &str) -> Result<()> {
-        self.1.around("role.set_boundary", self.0.set_boundary(owner, role, boundary)).await
-    }
-    async fn attach(&self, owner: &Owner, role: &Principal, policy: &str) -> Result<()> {
-        self.1.around("role.attach", self.0.attach(owner, role, policy)).await
-    }
-    async fn detach(&self, owner: &Owner, role: &Principal, policy: &str) -> Result<()> {
-        self.1.around("role.detach", self.0.detach(owner, role, policy)).await
-    }
-}
-
-#[async_trait]
-impl LakeTags for Watched {
-    async fn read(&self, owner: &Owner, database: &str, key: &str) -> Result<Tagged> {
-        self.1.around("tag.read", LakeTags::read(&self.0, owner, database, key)).await
-    }
-    async fn assign(&self, owner: &Owner, database: &str, tag: &LakeTag) -> Result<()> {
-        self.1.around("tag.assign", self.0.assign(owner, database, tag)).await
-    }
-    async fn remove(&self, owner: &Owner, database: &str, tag: &LakeTag) -> Result<()> {
-        self.1.around("tag.remove", self.0.remove(owner, database, tag)).await
-    }
-}
 
 /// A world with one environment, as the portal has made it.
 pub(crate) struct Lab {
@@ -102,7 +63,7 @@ impl Lab {
             account.databases.insert("other_db".into(), [].into());
             account.tags.insert("access".into(), ["True".to_owned(), "False".to_owned()].into());
         });
-        let watched = Watched(memory.clone(), world.spy.clone());
+        let watched = world.spy.watch(memory.clone());
         let environments =
             Environments::new(watched.clone(), watched.clone(), watched, equipment(), world.fulfilment.clone());
         Self { world, memory, environments }

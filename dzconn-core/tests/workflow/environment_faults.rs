@@ -3,9 +3,9 @@
 
 use dzconn_core::ErrorKind;
 use dzconn_core::environment::EnvironmentEvent;
+use dzconn_core::testkit::faults::When;
 
 use crate::environment::Lab;
-use crate::world::When;
 
 /// Kinds that are tried again by nobody, and one that the parts that have retries do try again.
 const KINDS: [ErrorKind; 4] =

@@ -13,7 +13,7 @@ use dzconn_test_aws::{Effect, Fault};
 use dzconn_tests::aws::{AwsWorld, DOMAIN, MOTO};
 use dzconn_tests::engine::{Admin, Fixture, harness};
 use dzconn_tests::environments::{POLICIES, Provisioned};
-use libtest_mimic::Trial;
+use libtest_mimic::{Completion, Trial};
 
 use common::Bench;
 
@@ -22,7 +22,12 @@ fn main() -> ExitCode {
     harness::run_with("cli_aws", MOTO, &names, |runtime, server, moto| {
         let trial = |(name, check): (&str, Check)| {
             let (runtime, server, moto) = (runtime.clone(), server.clone(), moto.to_owned());
-            Trial::test(format!("cli_aws::{}::{name}", server.name()), move || {
+            let name = format!("cli_aws::{}::{name}", server.name());
+            if !server.is_for_all_processes() {
+                let ignored = Completion::ignored_with("the command does not find a simulator in this process");
+                return Trial::ignorable_test(name, move || Ok(ignored));
+            }
+            Trial::test(name, move || {
                 runtime.block_on(async {
                     let fixture = server.fixture(Admin::LeastPrivileged).await.map_err(|error| error.to_string())?;
                     check(&*fixture, &moto).await;
