@@ -126,7 +126,7 @@ impl<'a> Provisioned<'a> {
             policies.extend(self.policies.clone());
         }
         for database in &self.databases {
-            after.databases.entry(database.clone()).or_default().insert("dz_conn_p_access".into(), "True".into());
+            after.databases.entry(database.clone()).or_default().insert("dz_conn_p_access".into(), "true".into());
         }
         after
     }

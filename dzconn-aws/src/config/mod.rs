@@ -135,7 +135,8 @@ pub struct Environments {
     pub default_boundary: String,
     /// The ARNs of the policies that are attached to its user role.
     pub policies: Vec<String>,
-    /// The key of the Lake Formation tag on its databases; empty: they are not tagged.
+    /// The key of the Lake Formation tag on its databases; empty: they are not tagged. Lake Formation does not tell upper from
+    /// lower case, in keys and values.
     pub tag_key: String,
     /// The tag's value.
     pub tag_value: String,
@@ -325,10 +326,10 @@ impl Config {
             unless(is_policy(arn), &format!("environments: {arn:?} is no policy's ARN"));
         }
         unless(boundary != default_boundary, "environments.boundary is environments.default_boundary");
-        // CreateLFTag, "Request Parameters".
+        // CreateLFTag would take more, but 50 characters are what the Developer Guide says that keys and values may have.
         unless(
-            tag_key.chars().count() <= 128 && (tag_key.is_empty() || (1..=256).contains(&tag_value.chars().count())),
-            "environments.tag_key has more than 128 characters, or environments.tag_value not 1 to 256",
+            tag_key.chars().count() <= 50 && (tag_key.is_empty() || (1..=50).contains(&tag_value.chars().count())),
+            "environments.tag_key has more than 50 characters, or environments.tag_value not 1 to 50",
         );
         unless(calls.attempts > 0, "calls.attempts is zero");
         unless(!calls.attempt_timeout.is_zero(), "calls.attempt_timeout_seconds is zero");

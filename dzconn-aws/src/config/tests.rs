@@ -59,6 +59,7 @@ fn every_mistake_is_named_at_once() {
         tags = ["AmazonDataZoneProject=other"]
         [environments]
         policies = ["arn:aws:iam::1:role/x"]
+        tag_value = "a value of fifty-one characters, one more than may."
         [sources]
         tls = "maybe"
         ca_bundle = "/does/not/exist.pem"
@@ -75,6 +76,7 @@ fn every_mistake_is_named_at_once() {
         "recovery_window_days is not between 7 and 30",
         "AmazonDataZoneProject is not free",
         "\"arn:aws:iam::1:role/x\" is no policy's ARN",
+        "environments.tag_value not 1 to 50",
         "sources.tls must be",
         "sources.ca_bundle cannot be read from /does/not/exist.pem",
         "DZCONN_AWS_CALLS_ATTEMPTS must be a whole number",

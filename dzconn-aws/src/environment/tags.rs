@@ -42,7 +42,9 @@ impl LakeTags for LakeFormationTags {
             Ok(answer) => {
                 let mut tags = answer.lf_tag_on_database.into_iter().flatten();
                 // A resource has one value of a key ("Assigning LF-Tags to Data Catalog resources", Developer Guide).
-                Ok(Tagged::Is(tags.find(|tag| tag.tag_key == key).and_then(|tag| tag.tag_values.into_iter().next())))
+                Ok(Tagged::Is(
+                    tags.find(|tag| LakeTag::same(&tag.tag_key, key)).and_then(|tag| tag.tag_values.into_iter().next()),
+                ))
             }
             Err(error) if code_of(&error) == Some(NOT_FOUND) => Ok(Tagged::Gone),
             Err(error) => Err(advised(from_sdk(SERVICE, "GetResourceLFTags", error))),
@@ -68,7 +70,7 @@ impl LakeTags for LakeFormationTags {
         }
         // How the removal of a tag that is not there fails is not documented: what stands there decides.
         match self.read(owner, database, &tag.key).await {
-            Ok(Tagged::Is(Some(value))) if value == tag.value => Err(error),
+            Ok(Tagged::Is(Some(value))) if LakeTag::same(&value, &tag.value) => Err(error),
             Ok(_) => Ok(()),
             Err(_) => Err(error),
         }

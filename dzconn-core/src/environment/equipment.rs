@@ -15,6 +15,15 @@ pub struct LakeTag {
     pub value: String,
 }
 
+impl LakeTag {
+    /// Whether two keys, or two values, are the same to Lake Formation: it stores them in lower case, so that what comes back
+    /// differs from what was sent.
+    #[must_use]
+    pub fn same(one: &str, other: &str) -> bool {
+        one.to_lowercase() == other.to_lowercase()
+    }
+}
+
 /// What an environment gets when it is active. Names of policies may hold `{account}`, which stands for the environment's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Equipment {
@@ -166,7 +175,7 @@ impl Equipment {
     pub fn tag(&self, database: &str, value: Option<&str>) -> Result<Option<Planned>> {
         let Some(tag) = &self.tag else { return Ok(None) };
         match value {
-            Some(other) if other != tag.value => {
+            Some(other) if !LakeTag::same(other, &tag.value) => {
                 let what = format!("the database {database} has the tag {} with the value {other:?}", tag.key);
                 Err(Error::new(ErrorKind::Refused, what)
                     .at(Step::EnvironmentTags)
@@ -179,7 +188,7 @@ impl Equipment {
 
     /// What takes the tag from a database on which the key has this value. Another value is somebody else's.
     pub fn untag(&self, database: &str, value: Option<&str>) -> Option<Planned> {
-        let ours = self.tag.as_ref().is_some_and(|tag| value == Some(tag.value.as_str()));
+        let ours = self.tag.as_ref().is_some_and(|tag| value.is_some_and(|value| LakeTag::same(value, &tag.value)));
         ours.then(|| Planned { effect: Effect::Untag(database.to_owned()), changes: true })
     }
 

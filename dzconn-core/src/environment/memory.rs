@@ -17,9 +17,9 @@ pub struct MemoryAccount {
     pub roles: BTreeMap<Principal, RoleState>,
     /// The policies; one that is not here can neither be attached nor be a boundary.
     pub policies: BTreeSet<String>,
-    /// The tags of each database.
+    /// The tags of each database, keys and values in lower case, as Lake Formation stores them.
     pub databases: BTreeMap<String, BTreeMap<String, String>>,
-    /// The tags that there are, with their values.
+    /// The tags that there are, with their values; in lower case too.
     pub tags: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -117,24 +117,29 @@ impl EnvironmentRoles for MemoryEnvironments {
 impl LakeTags for MemoryEnvironments {
     async fn read(&self, _: &Owner, database: &str, key: &str) -> Result<Tagged> {
         let state = self.state();
-        Ok(state.account.databases.get(database).map_or(Tagged::Gone, |tags| Tagged::Is(tags.get(key).cloned())))
+        Ok(state
+            .account
+            .databases
+            .get(database)
+            .map_or(Tagged::Gone, |tags| Tagged::Is(tags.get(&key.to_lowercase()).cloned())))
     }
 
     async fn assign(&self, _: &Owner, database: &str, tag: &LakeTag) -> Result<()> {
         let account = &mut self.state().account;
-        if !account.tags.get(&tag.key).is_some_and(|values| values.contains(&tag.value)) {
+        let (key, value) = (tag.key.to_lowercase(), tag.value.to_lowercase());
+        if !account.tags.get(&key).is_some_and(|values| values.contains(&value)) {
             return Err(missing("tag", &tag.key));
         }
         let tags = account.databases.get_mut(database).ok_or_else(|| missing("database", database))?;
-        tags.insert(tag.key.clone(), tag.value.clone());
+        tags.insert(key, value);
         Ok(())
     }
 
     async fn remove(&self, _: &Owner, database: &str, tag: &LakeTag) -> Result<()> {
         if let Some(tags) = self.state().account.databases.get_mut(database)
-            && tags.get(&tag.key) == Some(&tag.value)
+            && tags.get(&tag.key.to_lowercase()) == Some(&tag.value.to_lowercase())
         {
-            tags.remove(&tag.key);
+            tags.remove(&tag.key.to_lowercase());
         }
         Ok(())
     }

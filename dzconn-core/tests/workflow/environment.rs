@@ -30,7 +30,7 @@ pub(crate) struct Lab {
 fn equipment() -> Equipment {
     let mut equipment = Equipment::new(BOUNDARY.replace(CONSUMER, "{account}"), DEFAULT);
     equipment.policies = POLICIES.map(|policy| policy.replace(CONSUMER, "{account}")).to_vec();
-    equipment.tag = Some(LakeTag { key: "access".into(), value: "True".into() });
+    equipment.tag = Some(LakeTag { key: "Access".into(), value: "True".into() });
     equipment
 }
 
@@ -61,7 +61,7 @@ impl Lab {
             let others = [("team".to_owned(), "data".to_owned())];
             account.databases.extend([("pub_db".into(), others.into()), ("sub_db".into(), [].into())]);
             account.databases.insert("other_db".into(), [].into());
-            account.tags.insert("access".into(), ["True".to_owned(), "False".to_owned()].into());
+            account.tags.insert("access".into(), ["true".to_owned(), "false".to_owned()].into());
         });
         let watched = world.spy.watch(memory.clone());
         let environments =
@@ -90,7 +90,7 @@ impl Lab {
         role.boundary = Some(BOUNDARY.into());
         role.policies.extend(POLICIES.map(str::to_owned));
         for database in ["pub_db", "sub_db"] {
-            after.databases.get_mut(database).unwrap().insert("access".into(), "True".into());
+            after.databases.get_mut(database).unwrap().insert("access".into(), "true".into());
         }
         after
     }
@@ -255,7 +255,7 @@ async fn what_is_somebody_elses_stays_and_is_said() {
     assert_eq!(lab.memory.snapshot(), before);
 
     let lab = Lab::new();
-    lab.memory.edit(|account| account.databases.get_mut("sub_db").unwrap().insert("access".into(), "False".into()));
+    lab.memory.edit(|account| account.databases.get_mut("sub_db").unwrap().insert("access".into(), "false".into()));
     let before = lab.memory.snapshot();
     let error = lab.environments.handle(&Lab::deployed()).await.unwrap_err();
     assert_eq!((error.kind(), error.left()), (ErrorKind::Refused, dzconn_core::Changed::Nothing), "{error}");

@@ -1,5 +1,8 @@
 //! The tags of Lake Formation: moto fails on databases without any, forgets other tags, and removes nothing twice.
 //!
+//! Keys and values are stored in lower case, as Lake Formation does ("Lake Formation tag-based access control best practices and
+//! considerations", Developer Guide), and compared without case.
+//!
 //! What the API reference leaves open is decided here: a tag that a resource has not got fails within the answer to its removal.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,20 +46,20 @@ impl Lake {
         }
         let mut failures = Vec::new();
         for pair in request.get("LFTags").and_then(Value::as_array).into_iter().flatten() {
-            let key = pair.get("TagKey").and_then(Value::as_str).unwrap_or_default();
-            let value = pair.pointer("/TagValues/0").and_then(Value::as_str).unwrap_or_default();
-            let known = self.tags.get(key).is_some_and(|values| values.contains(value));
+            let lower = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_lowercase();
+            let (key, value) = (lower(pair.get("TagKey")), lower(pair.pointer("/TagValues/0")));
+            let known = self.tags.get(&key).is_some_and(|values| values.contains(&value));
             let fits =
-                if operation == "AddLFTagsToResource" { known } else { has.get(key).is_some_and(|v| v == value) };
+                if operation == "AddLFTagsToResource" { known } else { has.get(&key).is_some_and(|v| *v == value) };
             if !fits {
                 let error = json!({"ErrorCode": NOT_FOUND, "ErrorMessage": "Tag or tag value does not exist."});
                 failures.push(
                     json!({"LFTag": {"CatalogId": account, "TagKey": key, "TagValues": [value]}, "Error": error}),
                 );
             } else if operation == "AddLFTagsToResource" {
-                has.insert(key.to_owned(), value.to_owned());
+                has.insert(key, value);
             } else {
-                has.remove(key);
+                has.remove(&key);
             }
         }
         Some(Ok(if failures.is_empty() { json!({}) } else { json!({ "Failures": failures }) }))

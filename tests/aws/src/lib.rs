@@ -95,13 +95,13 @@ impl AwsStandIn {
 
     /// There is a tag in Lake Formation, with these values.
     pub fn add_lake_tag(&self, account: &str, region: &str, key: &str, values: &[&str]) {
-        let values = values.iter().map(|&value| value.to_owned()).collect();
-        self.lake(account, region, |lake| lake.tags.insert(key.to_owned(), values));
+        let values = values.iter().map(|value| value.to_lowercase()).collect();
+        self.lake(account, region, |lake| lake.tags.insert(key.to_lowercase(), values));
     }
 
     /// There is a database, with these tags and no others.
     pub fn set_lake_database(&self, account: &str, region: &str, name: &str, tags: &[(&str, &str)]) {
-        let tags = tags.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let tags = tags.iter().map(|&(key, value)| (key.to_lowercase(), value.to_lowercase())).collect();
         self.lake(account, region, |lake| lake.databases.insert(name.to_owned(), tags));
     }
 
