@@ -102,12 +102,14 @@ impl Environments {
     }
 
     /// Brings about what the portal says of the environment *now*: equips an active one, cleans one that is being deleted, leaves
-    /// any other alone. One that the portal does not know is cleaned if the event says that it ends. An event by hand cleans whatever the portal says.
+    /// any other alone. One that the portal does not know is cleaned if the event says that it ends. An event by hand cleans
+    /// whatever the portal says.
     ///
     /// Cleaning goes on after a failure: what could not be done stands in the report.
     ///
     /// # Errors
-    /// What keeps the environment from being looked up, or from being equipped.
+    /// What keeps the environment from being looked up, or from being equipped. Retryable if the event says that the environment
+    /// ends and the portal does not say so yet: nothing takes a deletion back, so what was read is behind, and nothing is done.
     pub async fn handle(&self, event: &EnvironmentEvent) -> Result<EnvironmentReport> {
         let found = self.look_up(event).await?;
         let mut report = match wish(event, found.as_ref()) {
@@ -362,6 +364,18 @@ fn wish<'a>(event: &EnvironmentEvent, found: Option<&'a Environment>) -> Wish<'a
     if event.by_hand {
         return Wish::Clean;
     }
+    // Nothing takes a deletion back, and no id comes again: an answer without it is older than the event. What is equipped now
+    // would be in the portal's way.
+    if event.ending && environment.stage != Stage::Ending {
+        let what = format!("the portal does not show the deletion of environment {} yet", environment.name);
+        return Wish::Wait(named(
+            Error::new(ErrorKind::StoreFailed, what)
+                .at(Step::LookUp)
+                .advise("let the event be delivered again in some minutes, or clean the environment by hand")
+                .changed(Changed::Nothing),
+            event,
+        ));
+    }
     match (&environment.stage, &environment.owner) {
         (Stage::Ending, _) => Wish::Clean,
         (Stage::Resting(word), _) => Wish::Nothing(format!("the environment is {word}")),
@@ -393,11 +407,7 @@ fn changes(steps: &[Planned]) -> Vec<Effect> {
 }
 
 fn superseded(event: &EnvironmentEvent, brought: &Brought) -> bool {
-    match brought {
-        Brought::Equipped => event.ending,
-        Brought::Cleaned => !event.ending,
-        Brought::Nothing(_) => false,
-    }
+    *brought == Brought::Cleaned && !event.ending
 }
 
 fn named(error: Error, event: &EnvironmentEvent) -> Error {

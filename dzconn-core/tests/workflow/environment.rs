@@ -135,8 +135,19 @@ async fn active_and_then_deleting_restores_just_what_was_there() {
 async fn the_portal_has_the_last_word_and_a_hand_the_very_last() {
     let lab = Lab::new();
     let before = lab.memory.snapshot();
-    let report = lab.handle(&Lab::deleting()).await;
-    assert_eq!((&report.brought, report.superseded), (&Brought::Equipped, true), "it is active");
+    for stage in [Stage::Active, Stage::Resting("SUSPENDED".into()), Stage::Coming] {
+        lab.memory.set_stage(&env1(), Some(stage));
+        for error in [
+            lab.environments.handle(&Lab::deleting()).await.unwrap_err(),
+            lab.environments.plan(&Lab::deleting()).await.unwrap_err(),
+        ] {
+            assert!(error.is_retryable() && error.detail().contains("deletion"), "{error}");
+            assert_eq!(error.left(), dzconn_core::Changed::Nothing);
+        }
+        assert_eq!(lab.memory.snapshot(), before, "what is about to be deleted is not equipped");
+    }
+    lab.memory.set_stage(&env1(), Some(Stage::Active));
+    lab.handle(&Lab::deployed()).await;
     lab.end();
     let report = lab.handle(&Lab::deployed()).await;
     assert_eq!((&report.brought, report.superseded), (&Brought::Cleaned, true), "it is being deleted");

@@ -169,9 +169,9 @@ async fn environments(fixture: &dyn Fixture, moto: &str) {
     let secret = bench.run(&["--aws", "credentials", id, "--json"]).ended(0).json();
     let copy = world.consumer_reads(secret["secret"]["name"].as_str().unwrap()).await.unwrap();
 
-    // The portal says that it is active: an event does not clean it, a hand does.
-    let early = bench.run(&["--aws", "fulfil", &deleting]).ended(0);
-    assert!(early.stdout.contains("something else"), "{}", early.stdout);
+    // The portal says that it is active still: the event has to come once more, a hand has not.
+    let early = bench.run(&["--aws", "fulfil", &deleting]).ended(3);
+    assert!(early.stderr.contains("does not show the deletion"), "{}", early.stderr);
     assert_eq!(made.seen().await.unwrap(), made.equipped(&before));
     let plan = bench.run(&["environment", "clean", "--environment", id, "--plan"]).ended(0);
     assert!(plan.stdout.contains("would be cleaned") && plan.stdout.contains("revoke "), "{}", plan.stdout);

@@ -36,9 +36,9 @@ pub(crate) async fn what_comes_goes_and_leaves_what_was_there(moto: &str) {
     let again = done(&world, &deployed).await;
     assert_eq!((again.brought, again.changes), (Brought::Equipped, vec![]));
 
-    // Too late, or too early: the portal says that it is active.
-    let early = done(&world, &made.event(DELETING, false)).await;
-    assert_eq!((early.brought, early.superseded), (Brought::Equipped, true));
+    // Too early: the portal does not say it yet.
+    let early = handle(&world, &made.event(DELETING, false)).await.unwrap_err();
+    assert!(early.is_retryable() && early.detail().contains("deletion"), "{early}");
     assert_eq!(made.seen().await.unwrap(), made.equipped(&before));
     // By hand it is cleaned all the same.
     let by_hand = done(&world, &made.event(DELETING, true)).await;
