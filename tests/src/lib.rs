@@ -7,6 +7,7 @@
 pub mod aws;
 pub mod ear;
 pub mod engine;
+pub mod template;
 pub mod world;
 
 /// The snippets of README and DESIGN compile.

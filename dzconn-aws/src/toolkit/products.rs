@@ -170,7 +170,7 @@ const LF_TAG_VALUE: Parameter = usual("LfTagValue", "True", rules::LF_VALUE, "It
 const SOLUTION_ROLE_NAME: Parameter = usual(
     "SolutionRoleName",
     "dz_conn_a_common_lambda_role",
-    rules::ROLE_NAME,
+    rules::SOLUTION_ROLE,
     "The role that tags databases, which must be there; none if the tag is put on by hand",
 );
 const NAME_SUFFIX: Parameter = usual(
@@ -284,7 +284,7 @@ const KEY_ALIAS: Parameter = usual("KeyAlias", "alias/dz_conn_a_common_key", rul
 const PERMISSIONS_BOUNDARY_NAME: Parameter = usual(
     "PermissionsBoundaryName",
     "dz_conn_c_connector_boundary",
-    rules::POLICY_NAME,
+    rules::BOUNDARY,
     "The policy that bounds the connector's role; consumer-portfolio makes it. None if empty",
 );
 const CONNECTOR_VERSION: Parameter = usual(

@@ -45,7 +45,12 @@ rules! {
     ROLE_PATTERN: "a pattern of roles' names: letters, digits, * and any of _+=,.@-", |v| {
         sized(v, 1..=64) && all(v, b"_+=,.@*-")
     };
-    POLICY_NAME: "a policy's name: 1 to 128 letters, digits and any of _+=,.@-", |v| sized(v, 1..=128) && all(v, b"_+=,.@-");
+    SOLUTION_ROLE: "a role's name: 1 to 64 letters, digits and any of _+=,.@-; or nothing", |v| {
+        sized(v, 0..=64) && all(v, b"_+=,.@-")
+    };
+    BOUNDARY: "a policy's name: 1 to 128 letters, digits and any of _+=,.@-; or nothing", |v| {
+        sized(v, 0..=128) && all(v, b"_+=,.@-")
+    };
     SUFFIX: "1 to 20 letters, digits, hyphens and underscores", |v| sized(v, 1..=20) && all(v, b"-_");
     ROLE_ARN: "a role's ARN, such as arn:aws:iam::111122223333:role/deployer", |v| {
         is_arn(v, "iam", |region| region.is_empty(), |rest| {
