@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use aws_config::SdkConfig;
+use aws_sdk_glue::types::{ConnectionInput, ConnectionPropertyKey, ConnectionType};
 use dzconn_aws::toolkit::{Product, Rendered};
 use dzconn_core::Result;
 use dzconn_core::model::Owner;
@@ -40,6 +42,27 @@ pub fn deploy(rendered: &Rendered, place: &Owner) -> Result<BTreeMap<String, Res
         }
     }
     Ok(made)
+}
+
+/// Makes the Glue connections among them by calls of Glue, as `CloudFormation` does it: moto's knows none.
+pub async fn make_connections(sdk: &SdkConfig, made: &BTreeMap<String, Resource>) -> Result<()> {
+    let client = aws_sdk_glue::Client::new(sdk);
+    for connection in made.values().filter(|resource| resource.kind == "AWS::Glue::Connection") {
+        let input = &connection.properties["ConnectionInput"];
+        let mut made = ConnectionInput::builder()
+            .name(text(&input["Name"])?)
+            .connection_type(ConnectionType::from(text(&input["ConnectionType"])?));
+        for (name, value) in members(&input["ConnectionProperties"])? {
+            made = made.connection_properties(ConnectionPropertyKey::from(name.as_str()), text(value)?);
+        }
+        let made = made.build().map_err(|error| trouble(error.to_string()))?;
+        let mut call = client.create_connection().connection_input(made);
+        for (key, value) in members(&connection.properties["Tags"])? {
+            call = call.tags(key, text(value)?);
+        }
+        call.send().await.map_err(|error| trouble(format!("the connection was not made: {error:?}")))?;
+    }
+    Ok(())
 }
 
 struct Stack<'a> {
@@ -141,6 +164,7 @@ impl Stack<'_> {
             "AWS::Glue::Crawler" | "AWS::Athena::DataCatalog" => &properties["Name"],
             "AWS::LakeFormation::Tag" => &properties["TagKey"],
             "AWS::S3::Bucket" => &properties["BucketName"],
+            "AWS::IAM::Role" => &properties["RoleName"],
             "AWS::IAM::ManagedPolicy" => {
                 let name = text(&properties["ManagedPolicyName"])?;
                 return Ok(format!("arn:aws:iam::{}:policy/{name}", self.place.account));

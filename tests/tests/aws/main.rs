@@ -8,6 +8,7 @@ mod cost;
 mod life;
 mod older;
 mod places;
+mod toolkit;
 mod trouble;
 
 use std::future::Future;
@@ -61,6 +62,9 @@ tests! {
     }
     bad {
         each_wrong_thing_is_said_and_changes_nothing,
+    }
+    toolkit {
+        what_the_toolkit_makes_is_subscribed_to_and_read,
     }
     cost {
         calls_are_counted_and_each_has_a_reason,

@@ -57,7 +57,7 @@ fn statements() -> Vec<Statement> {
                     let policies = resource.properties["Policies"].as_array().unwrap();
                     policies.iter().map(|policy| policy["PolicyDocument"].clone()).collect()
                 }
-                "AWS::IAM::ManagedPolicy" => vec![resource.properties["PolicyDocument"].clone()],
+                "AWS::IAM::ManagedPolicy" | "AWS::IAM::Policy" => vec![resource.properties["PolicyDocument"].clone()],
                 kind => {
                     assert!(!kind.starts_with("AWS::IAM::"), "{product} {name}: {kind}");
                     continue;
