@@ -59,6 +59,40 @@ pub trait EngineConnector: Debug + Send + Sync {
     fn statements(&self, source: &Source, action: &Action) -> Vec<String>;
 }
 
+/// A connector that is shared is one too.
+#[async_trait]
+impl<T: EngineConnector + ?Sized> EngineConnector for Arc<T> {
+    fn subprotocols(&self) -> &'static [&'static str] {
+        (**self).subprotocols()
+    }
+
+    fn max_user_name(&self) -> usize {
+        (**self).max_user_name()
+    }
+
+    fn fold_user_name(&self, name: UserName) -> UserName {
+        (**self).fold_user_name(name)
+    }
+
+    async fn connect(&self, source: &Source, deadline: Deadline) -> Result<Box<dyn SourceEngine>> {
+        (**self).connect(source, deadline).await
+    }
+
+    async fn log_in(
+        &self,
+        source: &Source,
+        credentials: &Credentials,
+        table: Option<&TableName>,
+        deadline: Deadline,
+    ) -> Result<Login> {
+        (**self).log_in(source, credentials, table, deadline).await
+    }
+
+    fn statements(&self, source: &Source, action: &Action) -> Vec<String> {
+        (**self).statements(source, action)
+    }
+}
+
 /// Something that a session does to the source; see the methods of [`SourceEngine`] of the same names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {

@@ -91,6 +91,13 @@ impl fmt::Debug for Sql {
     }
 }
 
+/// A statement as a plan shows it: a name may hold line breaks, and a reader must not take what follows one for a statement.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 /// What SQL may be built from. An engine adds its identifiers and literals, which quote themselves.
 pub trait Piece {
     /// Adds itself, quoted.

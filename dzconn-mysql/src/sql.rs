@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dzconn_core::engine::{Action, LockKey};
 use dzconn_core::model::{TableName, UserName};
-use dzconn_core::sql::{Piece, Sql};
+use dzconn_core::sql::{Piece, Sql, one_line};
 use dzconn_core::{Error, ErrorKind, Result, Secret, sql};
 use sha1::{Digest, Sha1};
 use sqlx::AssertSqlSafe;
@@ -364,10 +364,4 @@ pub(crate) fn plan(action: &Action) -> Result<Vec<String>> {
         }
     }
     Ok(lines)
-}
-
-/// A name may hold line breaks, and a reader must not take what follows one for a statement.
-fn one_line(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(shown).collect()
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dzconn_core::engine::{Action, Login as LoggedIn, Reads};
+use dzconn_core::engine::{Action, Login as LoggedIn, Reads, named};
 use dzconn_core::model::{Credentials, Source, TableName, UserName};
 use dzconn_core::{Deadline, EngineConnector, Error, ErrorKind, Result, Secret, SourceEngine};
 
 use crate::driver::{Connection, Driver, Login};
 use crate::engine::{Session, must_be_encrypted, texts};
-use crate::error::{number, refused_login};
+use crate::error::{explained, may_not_look, number, refused_login};
 use crate::sql::{self, MAX_USER_NAME, Profile, Table, User, look};
-use crate::wire::{self, Wire};
+use crate::wire::{self, Abandoned, Wire};
 
 /// An engine with the usual time-outs, over the driver that it was built with: with the feature `thin`, as by default, that one,
 /// whatever else is on; with the feature `odpi` alone, that one. Nothing is chosen at run time, and no driver stands in for
@@ -23,6 +23,7 @@ pub fn connector() -> Oracle {
         profile: "DZCONN".to_owned(),
         connect_timeout: Duration::from_secs(15),
         statement_timeout: Duration::from_secs(30),
+        abandoned: Abandoned::default(),
     }
 }
 
@@ -48,6 +49,8 @@ pub struct Oracle {
     profile: String,
     connect_timeout: Duration,
     statement_timeout: Duration,
+    /// One count for all clones.
+    abandoned: Abandoned,
 }
 
 impl Oracle {
@@ -69,7 +72,8 @@ impl Oracle {
     /// How long connecting may take, TLS and login included, if the caller's deadline is not earlier. 15 seconds by default.
     ///
     /// Then the caller is free. A driver that hangs on a silent listener keeps a thread and a socket until the other end closes
-    /// it; should a connection come about after all, it is closed at once.
+    /// it; should a connection come about after all, it is closed at once. While sixteen such calls hang, no more are begun
+    /// ([`Unreachable`](ErrorKind::Unreachable)).
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -78,8 +82,9 @@ impl Oracle {
 
     /// How long a statement may take, waiting for other sessions' locks included. 30 seconds by default; at least one.
     ///
-    /// The server is told for DDL (`DDL_LOCK_TIMEOUT`), the driver for each call, and a little later the session gives up by
-    /// itself. After that it is of no use; its connection is closed when the call returns, and never used again.
+    /// The server is told for DDL (`DDL_LOCK_TIMEOUT`, two thirds of it), the driver for each call, and a little later the
+    /// session gives up by itself. After that it is of no use; its connection is closed when the call returns, and never used
+    /// again.
     #[must_use]
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout.max(Duration::from_secs(1));
@@ -110,8 +115,8 @@ impl Oracle {
             password: password.clone(),
             tls: source.tls.clone(),
         };
-        let opened = wire::connect(driver, login, deadline.at_most(self.connect_timeout)).await;
-        opened.map_err(|error| error.on_source(source))?.map_err(|refusal| refused_login(&refusal, source, user))
+        let opened = wire::connect(driver, login, deadline.at_most(self.connect_timeout), &self.abandoned).await;
+        opened.map_err(|error| error.on_source(source))?.map_err(|refused| refused_login(&refused, source, user))
     }
 
     /// What the session may read.
@@ -119,17 +124,17 @@ impl Oracle {
         if source.tls.is_encrypted() {
             let came = wire.run(look::protocol()).await?;
             let came =
-                texts(&came.map_err(|refused| refused.into_error("the server did not say how the session came"))?);
+                texts(&came.map_err(|refused| explained(refused, "the server did not say how the session came"))?);
             must_be_encrypted(came.first().and_then(|row| row.first()).map_or("", String::as_str), source)?;
         }
         let Some(table) = table else { return Ok(LoggedIn::In(None)) };
         let Some(table) = Table::new(table) else { return Ok(LoggedIn::In(Some(Reads::No))) };
         let reads = match wire.run(look::probe(table)).await? {
             Ok(_) => Reads::Yes(vec!["that user's own session".to_owned()]),
-            Err(refused) if refused.may_not_look() || refused.kind() == ErrorKind::TableNotFound => Reads::No,
+            Err(refused) if may_not_look(&refused) || refused.kind() == ErrorKind::TableNotFound => Reads::No,
             // A view that does not work, or whose owner may not read what is below it.
-            Err(refused) if refused.number == number::INVALID_VIEW => Reads::No,
-            Err(refused) => return Err(refused.into_error("reading as the user")),
+            Err(refused) if refused.number() == number::INVALID_VIEW => Reads::No,
+            Err(refused) => return Err(explained(refused, "reading as the user")),
         };
         Ok(LoggedIn::In(Some(reads)))
     }
@@ -153,9 +158,9 @@ impl EngineConnector for Oracle {
     async fn connect(&self, source: &Source, deadline: Deadline) -> Result<Box<dyn SourceEngine>> {
         let profile = self.named_profile()?;
         let connection = self.open(source, &source.admin.user, &source.admin.password, deadline).await?;
-        let wire = Wire::new(connection, source, self.statement_timeout);
+        let wire = Wire::new(connection, source, self.statement_timeout, &self.abandoned);
         let session = deadline.run("starting the session", Session::start(wire, source, profile)).await;
-        Ok(Box::new(session.map_err(|error| error.on_source(source))?))
+        Ok(named(source, session.map_err(|error| error.on_source(source))?))
     }
 
     async fn log_in(
@@ -175,7 +180,7 @@ impl EngineConnector for Oracle {
             Err(error) if error.kind() == ErrorKind::AdminLoginRefused => return Ok(LoggedIn::Refused),
             Err(error) => return Err(error),
         };
-        let mut wire = Wire::new(connection, source, self.statement_timeout);
+        let mut wire = Wire::new(connection, source, self.statement_timeout, &self.abandoned);
         let login = deadline.run("reading as the user", self.look(&mut wire, source, table)).await;
         let login = login.map_err(|error| error.on_source(source))?;
         // The answer is there; how the connection ends changes nothing.

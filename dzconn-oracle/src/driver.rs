@@ -27,7 +27,9 @@ pub trait Driver: Debug + Send + Sync {
     /// # Contract
     /// - What [`Login::tls`] demands is what happens, neither less nor something else. What the driver cannot do exactly is
     ///   [`Trouble::Config`], before anything is connected to.
-    /// - Nothing but the login says where and as whom: no environment variable, no `tnsnames.ora`, no `sqlnet.ora`.
+    /// - Nothing but the login says where and as whom: no environment variable, no `tnsnames.ora`, no `sqlnet.ora`. One
+    ///   exception: Oracle's client library reads a `sqlnet.ora` that lies beside itself (`network/admin`), which can change how
+    ///   it gets there, but not where to; the driver `odpi` says so.
     /// - `timeout` bounds what the driver itself can bound. A call that comes back later is heard by nobody: the engine has
     ///   given it up, and drops the connection that came of it.
     ///

@@ -1,10 +1,10 @@
 //! What the seam refuses into dzconn's errors, by the server's number and never by its text.
 
+use dzconn_core::engine::{Refusal, kind_in};
 use dzconn_core::model::Source;
 use dzconn_core::{Error, ErrorKind};
 
-use crate::driver::{Refusal, Trouble};
-use crate::sql::RAISED;
+use crate::driver::{self, Trouble};
 
 use ErrorKind as K;
 
@@ -22,6 +22,7 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (51, "timeout occurred while waiting for a resource", K::Contention),
     (54, "resource busy and acquire with NOWAIT specified or timeout expired", K::Contention),
     (60, "deadlock detected while waiting for resource", K::Contention),
+    (603, "ORACLE server session terminated by fatal error", K::ConnectionLost),
     (942, "table or view does not exist", K::TableNotFound),
     (972, "identifier is too long", K::NameTooLong),
     (988, "missing or invalid password(s)", K::PasswordRejected),
@@ -33,6 +34,7 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (1033, "ORACLE initialization or shutdown in progress", K::Unreachable),
     (1034, "ORACLE not available", K::Unreachable),
     (1035, "ORACLE only available to users with RESTRICTED SESSION privilege", K::Unreachable),
+    (1041, "internal error. hostdef extension doesn't exist", K::ConnectionLost),
     (1045, "user lacks CREATE SESSION privilege; logon denied", K::AdminLoginRefused),
     (1089, "immediate shutdown or close in progress", K::ConnectionLost),
     (1090, "shutdown in progress - connection is not permitted", K::Unreachable),
@@ -51,6 +53,8 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (2379, "profile already exists", K::Unexpected),
     (2380, "profile does not exist", K::InvalidConfig),
     (2391, "exceeded simultaneous SESSIONS_PER_USER limit", K::TooManyConnections),
+    (2392, "exceeded session limit on CPU usage, you are being logged off", K::ConnectionLost),
+    (2394, "exceeded session limit on IO usage, you are being logged off", K::ConnectionLost),
     (2396, "exceeded maximum idle time, please connect again", K::ConnectionLost),
     (2399, "exceeded maximum connect time, you are being logged off", K::ConnectionLost),
     (3113, "end-of-file on communication channel", K::ConnectionLost),
@@ -60,7 +64,9 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (4020, "deadlock detected while trying to lock object", K::Contention),
     (4021, "timeout occurred while waiting to lock object", K::Contention),
     (4043, "object does not exist", K::TableNotFound),
+    (4061, "existing state has been invalidated", K::Contention),
     (4063, "view has errors", K::Unexpected),
+    (4068, "existing state of packages has been discarded", K::Contention),
     (6550, "PL/SQL does not compile", K::Unexpected),
     (8177, "can't serialize access for this transaction", K::Contention),
     (12150, "TNS:unable to send data", K::ConnectionLost),
@@ -69,6 +75,7 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (12500, "TNS:listener failed to start a dedicated server process", K::Unreachable),
     (12504, "TNS:listener was not given the SERVICE_NAME in CONNECT_DATA", K::InvalidConfig),
     (12505, "TNS:listener does not currently know of SID given in connect descriptor", K::Unreachable),
+    (12506, "TNS:listener rejected connection based on service ACL filtering", K::Unreachable),
     (12514, "TNS:listener does not currently know of service requested", K::Unreachable),
     (12516, "TNS:listener could not find available handler with matching protocol stack", K::TooManyConnections),
     (12518, "TNS:listener could not hand off client connection", K::TooManyConnections),
@@ -76,17 +83,21 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (12520, "TNS:listener could not find available handler for requested type of server", K::TooManyConnections),
     (12521, "TNS:listener does not currently know of instance requested", K::Unreachable),
     (12526, "TNS:listener: all appropriate instances are in restricted mode", K::Unreachable),
+    (12527, "TNS:listener: all instances are in restricted mode or blocking new connections", K::Unreachable),
     (12528, "TNS:listener: all appropriate instances are blocking new connections", K::Unreachable),
+    (12529, "TNS:connect request rejected based on current filtering rules", K::Unreachable),
     (12535, "TNS:operation timed out", K::Unreachable),
     (12537, "TNS:connection closed", K::ConnectionLost),
     (12541, "TNS:no listener", K::Unreachable),
     (12543, "TNS:destination host unreachable", K::Unreachable),
     (12545, "Connect failed because target host or object does not exist", K::Unreachable),
+    (12546, "TNS:permission denied", K::Unreachable),
     (12547, "TNS:lost contact", K::ConnectionLost),
     (12560, "TNS:protocol adapter error", K::Unreachable),
     (12564, "TNS:connection refused", K::Unreachable),
     (12570, "TNS:packet reader failure", K::ConnectionLost),
     (12571, "TNS:packet writer failure", K::ConnectionLost),
+    (12592, "TNS:bad packet", K::ConnectionLost),
     (12606, "TNS: Application timeout occurred", K::Unreachable),
     (12637, "Packet receive failed", K::ConnectionLost),
     (12650, "No common encryption or data integrity algorithm", K::Tls),
@@ -97,6 +108,8 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (20_902, "DBMS_LOCK answered 2, deadlock", K::Contention),
     (20_903, "DBMS_LOCK answered 3, parameter error", K::Unexpected),
     (20_905, "DBMS_LOCK answered 5, illegal lock handle", K::Unexpected),
+    (25402, "transaction must roll back", K::ConnectionLost),
+    (25408, "can not safely replay call", K::ConnectionLost),
     (28000, "the account is locked", K::AdminLoginRefused),
     (28001, "the password has expired", K::AdminLoginRefused),
     (28002, "the password will expire within days", K::AdminLoginRefused), // a warning; no driver fails with it
@@ -107,8 +120,8 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (28759, "failure to open file", K::InvalidConfig), // the wallet
     (28860, "Fatal SSL error", K::Tls),
     (28862, "SSL connection failed", K::Tls),
-    (28864, "SSL connection closed gracefully", K::Tls),
-    (28865, "SSL connection closed", K::Tls),
+    (28864, "SSL connection closed gracefully", K::ConnectionLost),
+    (28865, "SSL connection closed", K::ConnectionLost),
     (28868, "Peer certificate chain check failed.", K::Tls),
     (29002, "SSL transport detected invalid or obsolete server certificate.", K::Tls),
     (29003, "SSL transport detected mismatched server certificate.", K::Tls),
@@ -123,9 +136,6 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
 
 /// Numbers that mean something in one place only.
 pub(crate) mod number {
-    pub(crate) const INVALID_SESSION: u32 = 26;
-    pub(crate) const NO_SUCH_SESSION: u32 = 30;
-    pub(crate) const MARKED_FOR_KILL: u32 = 31;
     pub(crate) const NO_SUCH_TABLE: u32 = 942;
     pub(crate) const TOO_LONG: u32 = 972;
     pub(crate) const NO_SUCH_GRANTEE: u32 = 1917;
@@ -137,12 +147,12 @@ pub(crate) mod number {
     pub(crate) const NO_SUCH_PROFILE: u32 = 2380;
     pub(crate) const INVALID_VIEW: u32 = 4063;
     pub(crate) const NOT_COMPILED: u32 = 6550;
+    pub(crate) const IN_RECYCLE_BIN: u32 = 38_301;
 }
 
 /// What a number means.
 pub(crate) fn kind(number: u32) -> ErrorKind {
-    let place = TABLE.binary_search_by_key(&number, |(known, ..)| *known);
-    place.ok().and_then(|place| TABLE.get(place)).map_or(K::Unexpected, |(.., kind)| *kind)
+    kind_in(TABLE, number)
 }
 
 /// How Oracle writes a number.
@@ -150,67 +160,39 @@ pub(crate) fn code(number: u32) -> String {
     format!("ORA-{number:05}")
 }
 
-/// The server's answer to a statement that it did not carry out.
-#[derive(Debug)]
-pub(crate) struct Refused {
-    pub(crate) number: u32,
-    /// The server's words; never of a statement that had a password in it.
-    text: Option<String>,
+/// The server's answer to a statement that it did not carry out. Of one that had a password in it the words are not kept.
+pub(crate) fn refusal(number: u32, text: &str, secret: bool) -> Refusal {
+    Refusal::new(number, kind(number), code(number), (!secret).then(|| joined(text)))
 }
 
-impl Refused {
-    pub(crate) fn new(number: u32, text: String, secret: bool) -> Self {
-        Self { number, text: (!secret).then_some(text) }
-    }
+/// Whether the session lacks a privilege, where what was asked for is always there: without any privilege on it, the server
+/// says that it does not exist.
+pub(crate) fn may_not_look(refusal: &Refusal) -> bool {
+    refusal.is_denied() || refusal.number() == number::NO_SUCH_TABLE
+}
 
-    pub(crate) fn kind(&self) -> ErrorKind {
-        kind(self.number)
-    }
+/// Whether there is no such user.
+pub(crate) fn no_such_user(refusal: &Refusal) -> bool {
+    matches!(refusal.number(), number::NO_SUCH_USER | number::NO_SUCH_GRANTEE)
+}
 
-    /// Whether the session lacks a privilege.
-    pub(crate) fn is_denied(&self) -> bool {
-        self.kind() == K::AdminDenied
-    }
-
-    /// Whether the session lacks a privilege, where what was asked for is always there: without any privilege on it, the
-    /// server says that it does not exist.
-    pub(crate) fn may_not_look(&self) -> bool {
-        self.is_denied() || self.number == number::NO_SUCH_TABLE
-    }
-
-    /// Whether there is no such user.
-    pub(crate) fn no_such_user(&self) -> bool {
-        matches!(self.number, number::NO_SUCH_USER | number::NO_SUCH_GRANTEE)
-    }
-
-    /// What was attempted, and the server's answer.
-    pub(crate) fn into_error(self, what: &str) -> Error {
-        let kind = self.kind();
-        self.into_error_of(kind, what)
-    }
-
-    pub(crate) fn into_error_of(self, kind: ErrorKind, what: &str) -> Error {
-        let detail = match &self.text {
-            Some(text) => format!("{what}: {}", one_line(text)),
-            None => what.to_owned(),
-        };
-        let error = Error::new(kind, detail);
-        // What dzconn's own blocks raise is nobody's vendor code.
-        let error = if (RAISED..RAISED + 10).contains(&self.number) { error } else { error.vendor(code(self.number)) };
-        match advice(self.number) {
-            Some(advice) => error.advise(advice),
-            None => error,
-        }
+/// What was attempted, the server's answer, and what to do about that.
+pub(crate) fn explained(refusal: Refusal, what: &str) -> Error {
+    let advice = advice(refusal.number());
+    let error = refusal.into_error(what);
+    match advice {
+        Some(advice) => error.advise(advice),
+        None => error,
     }
 }
 
 /// The server's texts have a line for each level of the stack.
-fn one_line(text: &str) -> String {
+fn joined(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// What to do about a number, whatever was attempted.
-fn advice(number: u32) -> Option<&'static str> {
+pub(crate) fn advice(number: u32) -> Option<&'static str> {
     Some(match number {
         65049 | 65096 | 65140 => {
             "the session is in a CDB's root, where users are common to all: connect to the service of the pluggable database \
@@ -235,10 +217,10 @@ fn advice(number: u32) -> Option<&'static str> {
 }
 
 /// What the driver says when no statement's answer is awaited in particular, or the connection went with it.
-pub(crate) fn lost(refusal: Refusal, secret: bool) -> Error {
-    let (kind, what) = match refusal.trouble {
+pub(crate) fn lost(refused: &driver::Refusal, secret: bool) -> Error {
+    let (kind, what) = match refused.trouble {
         Trouble::Server(number) => {
-            return Refused::new(number, refusal.text, secret).into_error("the server ended the session");
+            return explained(refusal(number, &refused.text, secret), "the server ended the session");
         }
         Trouble::Lost | Trouble::Unreachable | Trouble::Tls => {
             (K::ConnectionLost, "the server closed the connection or cannot be reached any more")
@@ -247,21 +229,24 @@ pub(crate) fn lost(refusal: Refusal, secret: bool) -> Error {
         Trouble::NoClient | Trouble::Config => (K::InvalidConfig, "the driver cannot go on"),
         Trouble::Other => (K::Unexpected, "the driver failed"),
     };
-    if secret { Error::new(kind, what) } else { Error::new(kind, format!("{what}: {}", one_line(&refusal.text))) }
+    if secret { Error::new(kind, what) } else { Error::new(kind, format!("{what}: {}", joined(&refused.text))) }
 }
 
 /// Why no session came about.
-pub(crate) fn refused_login(refusal: &Refusal, source: &Source, user: &str) -> Error {
-    let tls = source.tls.is_encrypted();
-    let text = one_line(&refusal.text);
-    let error = match refusal.trouble {
+pub(crate) fn refused_login(refused: &driver::Refusal, source: &Source, user: &str) -> Error {
+    let text = joined(&refused.text);
+    let error = match refused.trouble {
         Trouble::Server(number) => login_answer(number, &text, user),
         Trouble::Unreachable => Error::new(K::Unreachable, format!("cannot connect: {text}")).advise(REACH),
         Trouble::Tls => no_tls(&text),
-        // Whoever expects no TLS handshake answers it by hanging up; nothing else tells them apart.
-        Trouble::Lost if tls => no_tls(&text),
-        Trouble::Lost => Error::new(K::Unreachable, format!("the connection was closed: {text}"))
-            .advise("check that an Oracle listener is at this address, and whether the port is one for TLS"),
+        // Whoever expects no TLS answers its handshake by hanging up; so does a listener that is just being started anew.
+        Trouble::Lost => {
+            Error::new(K::Unreachable, format!("the connection was closed: {text}")).advise(if source.tls.is_encrypted() {
+                HUNG_UP
+            } else {
+                "check that an Oracle listener is at this address, and whether the port is one for TLS"
+            })
+        }
         Trouble::Silent => Error::new(K::Timeout, format!("the server did not answer in time: {text}")).advise(REACH),
         Trouble::NoClient => Error::new(K::InvalidConfig, format!("the Oracle client library cannot be loaded: {text}"))
             .vendor("DPI-1047")
@@ -277,6 +262,9 @@ pub(crate) fn refused_login(refusal: &Refusal, source: &Source, user: &str) -> E
 
 const REACH: &str =
     "check host and port, that the listener runs, and that security groups and routes let this host reach it";
+
+const HUNG_UP: &str = "check that an Oracle listener is at this address, and that the port is the one for TLS (PROTOCOL=TCPS): \
+                       who expects no TLS hangs up; if both are right, try again";
 
 pub(crate) fn no_tls(text: &str) -> Error {
     Error::new(K::Tls, format!("the server does not offer what the connection demands of TLS: {text}")).advise(
@@ -313,6 +301,7 @@ fn login_answer(number: u32, text: &str, user: &str) -> Error {
             "the server demands native network encryption: use TLS, or the driver `odpi`, which has it"
         }
         (12154 | 12504, _) => "give the connection a service name or a SID",
+        (28864 | 28865, _) => HUNG_UP,
         (28759, _) => "check that the wallet's directory is there and that this program may read it",
         (_, K::AdminLoginRefused) => {
             "check the secret of the connection, and that the account may log in from this host"

@@ -2,17 +2,17 @@
 //!
 //! What is counted and what is not is said in the [crate]'s documentation, "What is read back".
 
-use dzconn_core::engine::Reads;
+use dzconn_core::engine::{Reads, Refusal};
 use dzconn_core::model::{TableName, UserName};
 use dzconn_core::{Error, ErrorKind, Result};
 
 use crate::engine::{Session, texts};
-use crate::error::{Refused, number};
-use crate::sql::look;
+use crate::error::{advice, explained, may_not_look, number};
+use crate::sql::look::{self, Catalog};
 use crate::sql::{self, Read, Table, User};
 
 /// The rows are read with these names; a row that is shorter has empty ones.
-type Row<'a> = [&'a str; 5];
+type Row<'a> = [&'a str; 6];
 
 fn columns(row: &[String]) -> Row<'_> {
     let mut values = row.iter().map(String::as_str);
@@ -75,10 +75,10 @@ fn needs(session: &Session, also: &str) -> String {
 pub(crate) async fn reads(session: &mut Session, user: &UserName, table: &TableName) -> Result<Reads> {
     let user = User::new(user)?;
     let Some(table) = Table::new(table) else { return Ok(Reads::No) };
-    let unreadable = |refused: Refused| refused.into_error("the privileges cannot be read");
+    let unreadable = |refused: Refusal| explained(refused, "the privileges cannot be read");
     let present = match session.wire.run(look::present(user, table)).await? {
         Ok(rows) => texts(&rows),
-        Err(refused) if refused.may_not_look() => return Ok(Reads::CannotTell(needs(session, ""))),
+        Err(refused) if may_not_look(&refused) => return Ok(Reads::CannotTell(needs(session, ""))),
         Err(refused) => return Err(unreadable(refused)),
     };
     let is_there = |what: &str| present.iter().any(|row| row.first().is_some_and(|found| found == what));
@@ -87,7 +87,7 @@ pub(crate) async fn reads(session: &mut Session, user: &UserName, table: &TableN
     while let Some(fresh) = holders.next() {
         let found = match session.wire.run(look::ways(&fresh, table, session.facts.schemas)).await? {
             Ok(rows) => texts(&rows),
-            Err(refused) if refused.may_not_look() => return Ok(Reads::CannotTell(needs(session, ""))),
+            Err(refused) if may_not_look(&refused) => return Ok(Reads::CannotTell(needs(session, ""))),
             Err(refused) => return Err(unreadable(refused)),
         };
         for row in &found {
@@ -135,15 +135,15 @@ pub(crate) async fn excess(
         }
         for look in looks {
             match session.wire.run(look).await? {
-                Ok(rows) => collect(&mut holders, &texts(&rows), granted, &mut found),
-                Err(refused) if refused.may_not_look() => {
+                Ok(rows) => collect(&mut holders, &texts(&rows), session.facts.read, granted, &mut found),
+                Err(refused) if may_not_look(&refused) => {
                     found.truncate(limit.saturating_sub(1));
                     let needs = needs(session, ", DBA_COL_PRIVS, DBA_PROXIES");
                     found.push(format!("what else it may do cannot be told: {needs}"));
                     found.truncate(limit);
                     return Ok(found);
                 }
-                Err(refused) => return Err(refused.into_error("the privileges cannot be read")),
+                Err(refused) => return Err(explained(refused, "the privileges cannot be read")),
             }
         }
     }
@@ -151,30 +151,31 @@ pub(crate) async fn excess(
     Ok(found)
 }
 
-/// The sentences in one answer to [`excess`].
-fn collect(holders: &mut Holders, rows: &[Vec<String>], granted: &[TableName], found: &mut Vec<String>) {
+/// The sentences in one answer to [`excess`]. On what was granted only that is no excess which a grant gives today: an older
+/// version or system may have given SELECT where READ is enough.
+fn collect(holders: &mut Holders, rows: &[Vec<String>], read: Read, granted: &[TableName], found: &mut Vec<String>) {
     for row in rows {
-        let [way, holder, what, owner, name] = columns(row);
+        let [way, holder, what, owner, name, option] = columns(row);
+        let option = if option == "YES" { ", and may pass it on" } else { "" };
         match way {
             "object" | "column" => {
-                let is_granted = granted
-                    .iter()
-                    .any(|table| table.schema() == Some(owner) && table.name() == name && way == "object");
-                if !(is_granted && Read::BOTH.iter().any(|read| read.name() == what)) {
+                let is_granted = way == "object" && what == read.name() && option.is_empty();
+                if !(is_granted && granted.iter().any(|table| table.schema() == Some(owner) && table.name() == name)) {
                     let on = if way == "column" { "columns of " } else { "" };
-                    found.push(format!(
-                        "{} has {what} on {on}{}",
-                        holders.spell(holder),
-                        sql::spell_table(owner, name)
-                    ));
+                    let table = sql::spell_table(owner, name);
+                    found.push(format!("{} has {what} on {on}{table}{option}", holders.spell(holder)));
                 }
             }
-            "system" => found.push(format!("{} has the system privilege {what}", holders.spell(holder))),
+            "system" => found.push(format!("{} has the system privilege {what}{option}", holders.spell(holder))),
             "schema" => {
-                found.push(format!("{} has {what} on the schema {}", holders.spell(holder), sql::spell(owner)));
+                let schema = sql::spell(owner);
+                found.push(format!("{} has {what} on the schema {schema}{option}", holders.spell(holder)));
             }
-            "role" if holders.add(what) => {
-                found.push(format!("{} has {}", holders.spell(holder), holders.spell(what)));
+            "role" => {
+                let new = holders.add(what);
+                if new || !option.is_empty() {
+                    found.push(format!("{} has {}{option}", holders.spell(holder), holders.spell(what)));
+                }
             }
             // Here the second column is a name, and the third a type.
             "owns" => found.push(format!("it owns the {} {}", what.to_lowercase(), sql::spell(holder))),
@@ -187,21 +188,21 @@ fn collect(holders: &mut Holders, rows: &[Vec<String>], granted: &[TableName], f
 /// See [`SourceEngine::users`](dzconn_core::SourceEngine::users).
 pub(crate) async fn users(session: &mut Session, prefix: &str) -> Result<Vec<UserName>> {
     let rows = session.wire.run(look::users(prefix)).await?;
-    let rows = rows.map_err(|refused| refused.into_error("the users cannot be listed"))?;
+    let rows = rows.map_err(|refused| explained(refused, "the users cannot be listed"))?;
     texts(&rows).into_iter().filter_map(|row| row.into_iter().next()).map(UserName::new).collect()
 }
 
 /// See [`SourceEngine::granted`](dzconn_core::SourceEngine::granted).
 pub(crate) async fn granted(session: &mut Session, user: &UserName) -> Result<Vec<TableName>> {
     let user = User::new(user)?;
-    let rows = match session.wire.run(look::all_own_reads(user)).await? {
+    let rows = match session.wire.run(look::all_own_reads(Catalog::Dba, user)).await? {
         Ok(rows) => texts(&rows),
-        Err(refused) if refused.may_not_look() => {
+        Err(refused) if may_not_look(&refused) => {
             let what = format!("what {user} was granted cannot be told");
             let needs = needs(session, "");
             return Err(refused.into_error_of(ErrorKind::AdminDenied, &what).advise(needs));
         }
-        Err(refused) => return Err(refused.into_error("the privileges cannot be read")),
+        Err(refused) => return Err(explained(refused, "the privileges cannot be read")),
     };
     let names = rows.iter().map(|row| columns(row));
     let mut tables = names
@@ -233,18 +234,18 @@ pub(crate) async fn owned(session: &mut Session, user: User<'_>) -> Result<Strin
 /// Why a grant was refused. To an admin without any privilege on a table, the server says that it does not exist.
 pub(crate) async fn may_not_grant(
     session: &mut Session,
-    refused: Refused,
+    refused: Refusal,
     table: Table<'_>,
     what: &str,
 ) -> Result<Error> {
     let kind = refused.kind();
-    if !(refused.may_not_look() || matches!(kind, ErrorKind::NoGrantOption | ErrorKind::TableNotFound)) {
-        return Ok(refused.into_error(what));
+    if !(may_not_look(&refused) || matches!(kind, ErrorKind::NoGrantOption | ErrorKind::TableNotFound)) {
+        return Ok(explained(refused, what));
     }
     let needs = sql::admin_needs(session.facts.read, table, &session.facts.admin);
     if kind == ErrorKind::NoGrantOption {
         // 1720: it is a view, and what lacks is its owner's.
-        return Ok(refused.into_error(what).advise(format!(
+        return Ok(explained(refused, what).advise(format!(
             "the view reads what its owner may not pass on: have the owner of each table below it run GRANT SELECT ON ... TO \
              {} WITH GRANT OPTION",
             sql::spell(table.owner)
@@ -262,23 +263,70 @@ pub(crate) async fn may_not_grant(
         .advise(advice))
 }
 
+/// Nothing was there to be taken back. A table that was dropped may lie in the recycle bin with the grant, though, and come back
+/// with it. An admin that may not look there does not know.
+pub(crate) async fn not_recycled(session: &mut Session, user: User<'_>, table: Table<'_>, what: &str) -> Result<()> {
+    let found = session.wire.run(look::recycled(user, table)).await?;
+    let found = match found {
+        Ok(rows) => texts(&rows),
+        Err(refused) if may_not_look(&refused) => return Ok(()),
+        Err(refused) => return Err(explained(refused, what)),
+    };
+    let Some([name, privilege, ..]) = found.first().map(|row| columns(row)) else { return Ok(()) };
+    let what =
+        format!("{what}: the table was dropped and is {} in the recycle bin, with {privilege}", sql::spell(name));
+    let error = Error::new(ErrorKind::TableNotFound, what);
+    Err(match advice(number::IN_RECYCLE_BIN) {
+        Some(advice) => error.advise(advice),
+        None => error,
+    })
+}
+
 /// A revoke was refused: what is left decides. The server refuses with 1927 what somebody else granted, and with 942 or 1031
 /// where the admin has no right on the table at all.
 pub(crate) async fn not_taken_back(
     session: &mut Session,
-    refused: Refused,
+    refused: Refusal,
     user: User<'_>,
     table: Table<'_>,
     what: &str,
 ) -> Result<()> {
-    let left = session.wire.run(look::own_reads(user, table)).await?;
-    let left = texts(&left.map_err(|refused| refused.into_error(what))?);
+    let left = session.wire.run(look::own_reads(Catalog::Dba, user, table)).await?;
+    let left = texts(&left.map_err(|refused| explained(refused, what))?);
     if left.is_empty() {
         return Ok(());
     }
-    if refused.number != number::NOT_GRANTED && !refused.may_not_look() {
-        return Err(refused.into_error(what));
+    if refused.number() != number::NOT_GRANTED && !may_not_look(&refused) {
+        return Err(explained(refused, what));
     }
+    let (what, advice) = by_others(session, &left, user, table, what);
+    Err(refused.into_error_of(ErrorKind::GrantedByOther, &what).advise(advice))
+}
+
+/// What is left of an admin's own grants after it took them back, or of others' on what it owns, if it sees no more than these.
+pub(crate) fn left_of_own(
+    session: &Session,
+    left: &[Vec<String>],
+    user: User<'_>,
+    table: Table<'_>,
+    what: &str,
+) -> Error {
+    let by_other = |[_, grantor, ..]: Row<'_>| sql::spell(grantor) != session.facts.admin;
+    if left.iter().map(|row| columns(row)).any(by_other) {
+        let (what, advice) = by_others(session, left, user, table, what);
+        return Error::new(ErrorKind::GrantedByOther, what).advise(advice);
+    }
+    Error::new(ErrorKind::Unexpected, format!("{what}, though the server said so"))
+}
+
+/// Who granted what is left, and who must take it back.
+fn by_others(
+    session: &Session,
+    left: &[Vec<String>],
+    user: User<'_>,
+    table: Table<'_>,
+    what: &str,
+) -> (String, String) {
     let by = left.iter().map(|row| columns(row)).map(|[privilege, grantor, ..]| (grantor, privilege));
     let mut by: Vec<_> = by.collect();
     by.sort_unstable();
@@ -288,10 +336,10 @@ pub(crate) async fn not_taken_back(
         .iter()
         .map(|(who, privilege)| format!("REVOKE {privilege} ON {table} FROM {user} as {}", sql::spell(who)))
         .collect();
-    let what = format!("{what}: it was granted {}", grants.join(", "));
-    Err(refused.into_error_of(ErrorKind::GrantedByOther, &what).advise(format!(
+    let advice = format!(
         "run {}; or GRANT ANY OBJECT PRIVILEGE TO {}, which takes back what an owner granted",
         undo.join("; "),
         session.facts.admin
-    )))
+    );
+    (format!("{what}: it was granted {}", grants.join(", ")), advice)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dzconn_core::engine::{Action, LockKey};
 use dzconn_core::model::{TableName, UserName};
-use dzconn_core::sql::{Piece, Sql};
+use dzconn_core::sql::{Piece, Sql, one_line};
 use dzconn_core::{Error, ErrorKind, Result, Secret, sql};
 
 use crate::driver::Bind;
@@ -195,9 +195,10 @@ impl Read {
 }
 
 /// Makes the session independent of what the client, the server or a logon trigger has set: names are compared byte by byte,
-/// and a change waits for other sessions' locks instead of failing at once with 54.
+/// and a change waits for other sessions' locks instead of failing at once with 54. It waits less than the driver does: an
+/// answer leaves the session usable, a call that is given up does not.
 pub(crate) fn pin(statement_timeout: Duration) -> Sql {
-    let seconds = whole_seconds(statement_timeout).clamp(1, 1_000_000);
+    let seconds = (whole_seconds(statement_timeout).saturating_mul(2) / 3).clamp(1, 1_000_000);
     sql!["ALTER SESSION SET NLS_COMP = BINARY NLS_SORT = BINARY DDL_LOCK_TIMEOUT = ", seconds]
 }
 
@@ -274,10 +275,11 @@ pub(crate) fn guarded(key: &LockKey, change: Sql) -> Statement {
     Statement { sql: sql![GUARDED], binds, secret }
 }
 
-/// Passwords of its users do not expire; all else is as the DEFAULT profile has it, password verification included
-/// ("CREATE PROFILE").
-pub(crate) fn create_profile(profile: &Profile) -> Sql {
-    sql!["CREATE PROFILE ", *profile, " LIMIT PASSWORD_LIFE_TIME UNLIMITED"]
+/// Passwords of its users do not expire, nor do accounts that nobody uses, where the version lets them; all else is as the
+/// DEFAULT profile has it, password verification included ("CREATE PROFILE").
+pub(crate) fn create_profile(profile: &Profile, inactivity: bool) -> Sql {
+    let unused = if inactivity { " INACTIVE_ACCOUNT_TIME UNLIMITED" } else { "" };
+    sql!["CREATE PROFILE ", *profile, " LIMIT PASSWORD_LIFE_TIME UNLIMITED", unused]
 }
 
 pub(crate) fn create_user(user: User<'_>, password: Password<'_>, profile: &Profile) -> Sql {
@@ -326,6 +328,7 @@ pub(crate) enum Kill {
     Rds,
 }
 
+/// What people run to end a session.
 pub(crate) fn kill(how: Kill, session: SessionId) -> Sql {
     let SessionId { sid, serial, instance } = session;
     match how {
@@ -339,6 +342,35 @@ pub(crate) fn kill(how: Kill, session: SessionId) -> Sql {
                 ", method => 'IMMEDIATE'); END;"
             ]
         }
+    }
+}
+
+/// What is done about a session that is not there any more (26, 30) or going (31). The last must not come to a client over
+/// ODPI-C, which would take its own session for the dead one (`dpiError.c`).
+const UNLESS_IT_GOES: &str = " EXCEPTION WHEN OTHERS THEN IF SQLCODE NOT IN (-26, -30, -31) THEN RAISE; END IF; END;";
+
+/// See [`kill`]. Only numbers are made part of the text.
+pub(crate) fn end_session(how: Kill, session: SessionId) -> Sql {
+    let SessionId { sid, serial, instance } = session;
+    match how {
+        Kill::Statement => sql![
+            "BEGIN EXECUTE IMMEDIATE 'ALTER SYSTEM KILL SESSION ''",
+            sid,
+            ",",
+            serial,
+            ",@",
+            instance,
+            "'' IMMEDIATE';",
+            UNLESS_IT_GOES
+        ],
+        Kill::Rds => sql![
+            "BEGIN rdsadmin.rdsadmin_util.kill(sid => ",
+            sid,
+            ", serial => ",
+            serial,
+            ", method => 'IMMEDIATE');",
+            UNLESS_IT_GOES
+        ],
     }
 }
 
@@ -378,7 +410,7 @@ pub(crate) fn plan(action: &Action, profile: &Profile) -> Result<Vec<String>> {
         Action::CreateUser(user) => {
             let user = User::new(user)?;
             vec![
-                line(create_profile(profile), "if there is none"),
+                line(create_profile(profile, true), "if there is none; before 12.2 without INACTIVE_ACCOUNT_TIME"),
                 line(create_user(user, Password::Shown, profile), "if it does not exist"),
                 line(let_connect(user), ""),
                 line(enable(user), "if it exists"),
@@ -398,7 +430,7 @@ pub(crate) fn plan(action: &Action, profile: &Profile) -> Result<Vec<String>> {
             vec![
                 line(disable(user), "if it exists"),
                 line(sql!["-- REVOKE READ and SELECT on whatever ", user, " has"], ""),
-                line(sql!["-- ALTER SYSTEM KILL SESSION for each session of ", user], ""),
+                line(sql!["-- ALTER SYSTEM KILL SESSION, or RDS's procedure, for each session of ", user], ""),
                 line(drop_user(user), ""),
             ]
         }
@@ -410,10 +442,4 @@ pub(crate) fn no_such_name(table: &TableName) -> Error {
     let what =
         format!("no table in Oracle has the name {table}: a schema and a name, 1 to {LONGEST_NAME} bytes, no \"");
     Error::new(ErrorKind::TableNotFound, what).on_asset(table).advise("check the asset's path")
-}
-
-/// A name may hold line breaks, and a reader must not take what follows one for a statement.
-fn one_line(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(shown).collect()
 }

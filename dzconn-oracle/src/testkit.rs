@@ -50,9 +50,13 @@ pub fn statements() -> Result<Vec<(&'static str, String)>> {
         ("protocol", look::protocol()),
         ("lock_holder", look::lock_holder(sql::lock_id(&key))),
         ("users", look::users("")),
+        ("grants_for_owners", look::grants_for_owners()),
     ];
     let session = SessionId { sid: 12, serial: 34_567, instance: 2 };
-    found.extend([Kill::Statement, Kill::Rds].map(|how| ("kill", sql::kill(how, session).into())));
+    for how in [Kill::Statement, Kill::Rds] {
+        found
+            .extend([("kill", sql::kill(how, session).into()), ("end_session", sql::end_session(how, session).into())]);
+    }
     for name in NAMES {
         let user = UserName::new(*name)?;
         let table = TableName::in_schema("db", *name, *name)?;
@@ -64,7 +68,8 @@ pub fn statements() -> Result<Vec<(&'static str, String)>> {
         };
         let holders = [(*name).to_owned(), "PUBLIC".to_owned()];
         let changes = [
-            ("create_profile", sql::create_profile(&profile)),
+            ("create_profile", sql::create_profile(&profile, true)),
+            ("create_profile", sql::create_profile(&profile, false)),
             ("create_user", sql::create_user(user, password, &profile)),
             ("let_connect", sql::let_connect(user)),
             ("set_password", sql::set_password(user, password)),
@@ -78,7 +83,12 @@ pub fn statements() -> Result<Vec<(&'static str, String)>> {
         ];
         found.extend(changes.into_iter().map(|(name, sql)| (name, sql.into())));
         for catalog in [Catalog::Dba, Catalog::All] {
-            found.extend([("find", look::find(catalog, name)), ("table", look::table(catalog, on))]);
+            found.extend([
+                ("find", look::find(catalog, name)),
+                ("table", look::table(catalog, on)),
+                ("own_reads", look::own_reads(catalog, user, on)),
+                ("all_own_reads", look::all_own_reads(catalog, user)),
+            ]);
         }
         for schemas in [false, true] {
             found.push(("ways", look::ways(&holders, on, schemas)));
@@ -90,8 +100,7 @@ pub fn statements() -> Result<Vec<(&'static str, String)>> {
             ("user", look::user(user)),
             ("users", look::users(name)),
             ("profile", look::profile(&profile)),
-            ("own_reads", look::own_reads(user, on)),
-            ("all_own_reads", look::all_own_reads(user)),
+            ("recycled", look::recycled(user, on)),
             ("sessions", look::sessions(user)),
             ("owned", look::owned(user, 4)),
             ("present", look::present(user, on)),

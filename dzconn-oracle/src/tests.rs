@@ -1,6 +1,7 @@
 //! Units: quoting, plans, paths, the table of codes, how a session comes and goes. What needs a server's answers is tested
-//! against a simulator (`tests/admins.rs`).
+//! against a simulator (`tests/admins`).
 
+mod answers;
 mod calls;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use proptest::prelude::*;
 
 use crate::driver::{Bind, Login, Refusal, Trouble};
 use crate::engine::Facts;
-use crate::error::{Refused, TABLE, kind, lost, refused_login};
+use crate::error::{TABLE, explained, kind, lost, refusal, refused_login};
 use crate::sql::look::{self, Catalog};
 use crate::sql::{self, Password, Profile, Read, Table, User};
 use crate::{connector, testkit};
@@ -118,7 +119,8 @@ proptest! {
         let marked = format!("\u{1}{name}\u{1}");
         let holders = [marked.clone()];
         for look in [
-            look::find(Catalog::Dba, &marked), look::users(&marked), look::user(user), look::own_reads(user, on),
+            look::find(Catalog::Dba, &marked), look::users(&marked), look::user(user), look::own_reads(Catalog::All, user, on),
+            look::recycled(user, on), look::all_own_reads(Catalog::Dba, user),
             look::ways(&holders, on, true), look::privileges(&holders, true, 7), look::possessions(user, 7),
             look::present(user, on), look::sessions(user), look::owned(user, 7),
         ] {
@@ -169,7 +171,8 @@ fn a_plan_shows_every_statement_on_a_line_of_its_own() {
     assert_eq!(
         plan(Action::CreateUser(user("DZ_A"))),
         [
-            "CREATE PROFILE \"DZCONN\" LIMIT PASSWORD_LIFE_TIME UNLIMITED -- if there is none",
+            "CREATE PROFILE \"DZCONN\" LIMIT PASSWORD_LIFE_TIME UNLIMITED INACTIVE_ACCOUNT_TIME UNLIMITED -- if there is none; \
+             before 12.2 without INACTIVE_ACCOUNT_TIME",
             "CREATE USER \"DZ_A\" IDENTIFIED BY \"<password>\" PROFILE \"DZCONN\" -- if it does not exist",
             "GRANT CREATE SESSION TO \"DZ_A\"",
             "ALTER USER \"DZ_A\" ACCOUNT UNLOCK -- if it exists",
@@ -188,7 +191,7 @@ fn a_plan_shows_every_statement_on_a_line_of_its_own() {
         [
             "ALTER USER \"DZ_A\" ACCOUNT LOCK -- if it exists",
             "-- REVOKE READ and SELECT on whatever \"DZ_A\" has",
-            "-- ALTER SYSTEM KILL SESSION for each session of \"DZ_A\"",
+            "-- ALTER SYSTEM KILL SESSION, or RDS's procedure, for each session of \"DZ_A\"",
             "DROP USER \"DZ_A\"",
         ]
     );
@@ -221,6 +224,14 @@ fn the_locks_id_is_one_that_oracle_leaves_to_users() {
 }
 
 #[test]
+fn a_change_waits_less_than_the_driver() {
+    for (timeout, waits) in [(1, 1), (3, 2), (30, 20), (600, 400)] {
+        let pin = sql::pin(Duration::from_secs(timeout));
+        assert!(pin.as_str().ends_with(&format!("DDL_LOCK_TIMEOUT = {waits}")), "{timeout}: {pin:?}");
+    }
+}
+
+#[test]
 fn a_password_is_in_no_debug() {
     let secret = Secret::new("hunter2-Hunter2".to_owned());
     let name = user("U");
@@ -233,9 +244,9 @@ fn a_password_is_in_no_debug() {
         assert!(!text.contains("hunter2"), "{text}");
     }
     // Nor in what is kept of a refusal.
-    let error = Refused::new(1031, "ORA-01031: hunter2-Hunter2".to_owned(), true).into_error("it failed");
+    let error = explained(refusal(1031, "ORA-01031: hunter2-Hunter2", true), "it failed");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
-    let error = lost(Refusal::new(Trouble::Server(3113), "hunter2"), true);
+    let error = lost(&Refusal::new(Trouble::Server(3113), "hunter2"), true);
     assert!(!format!("{error} {error:?}").contains("hunter2"));
 }
 
@@ -295,6 +306,19 @@ fn the_table_is_sorted_and_every_code_has_its_kind() {
         (30, K::Unexpected),
         (31, K::SessionsRemain),
         (7, K::Unexpected),
+        (12506, K::Unreachable),
+        (12527, K::Unreachable),
+        (12529, K::Unreachable),
+        (12546, K::Unreachable),
+        (4061, K::Contention),
+        (4068, K::Contention),
+        (603, K::ConnectionLost),
+        (1041, K::ConnectionLost),
+        (2392, K::ConnectionLost),
+        (2394, K::ConnectionLost),
+        (12592, K::ConnectionLost),
+        (25402, K::ConnectionLost),
+        (25408, K::ConnectionLost),
     ] {
         assert_eq!(kind(number), expected, "{number}");
     }
@@ -324,7 +348,15 @@ fn a_refused_login_says_what_to_do() {
         assert!(error.advice().unwrap().contains(advice), "{trouble:?}: {:?}", error.advice());
         assert!(error.to_string().contains("db.internal:1521"), "{error}");
     }
-    assert_eq!(error(Trouble::Lost, &source).kind(), ErrorKind::Tls);
+    // Who hangs up may be there again in a moment.
+    let hung_up = error(Trouble::Lost, &source);
+    assert_eq!(hung_up.kind(), ErrorKind::Unreachable);
+    assert!(hung_up.is_retryable() && hung_up.advice().unwrap().contains("PROTOCOL=TCPS"), "{hung_up:?}");
+    for closed in [28_864, 28_865] {
+        let error = error(Trouble::Server(closed), &source);
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "{closed}");
+        assert!(error.advice().unwrap().contains("PROTOCOL=TCPS"), "{error:?}");
+    }
     assert_eq!(error(Trouble::Lost, &plain).kind(), ErrorKind::Unreachable);
     assert_eq!(error(Trouble::Config, &plain).kind(), ErrorKind::InvalidConfig);
 }
@@ -352,6 +384,8 @@ fn what_the_server_says_of_itself_decides() {
     assert_eq!((found.read, found.schemas, found.admin.as_str()), (Read::Read, false, "\"DZCONN\""));
     assert_eq!(found.database, "sales.example.com");
     assert!(with("version", "23.6.0.24.10", Tls::Disable).unwrap().schemas);
+    assert!(found.inactivity && with("version", "12.2.0.1.0", Tls::Disable).unwrap().inactivity);
+    assert!(!with("version", "12.1.0.2.0", Tls::Disable).unwrap().inactivity);
     assert_eq!(with("version", "12.1.0.2.0", Tls::Disable).unwrap().read, Read::Read);
     assert_eq!(with("version", "12.1.0.1.0", Tls::Disable).unwrap().read, Read::Select);
     for (fact, value, tls, kind) in [

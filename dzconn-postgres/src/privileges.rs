@@ -2,12 +2,12 @@
 
 use dzconn_core::engine::Reads;
 use dzconn_core::model::{TableName, UserName};
-use dzconn_core::{Error, ErrorKind, Result};
+use dzconn_core::{Error, ErrorKind, Result, sql};
 
 use crate::engine::{Server, Session};
 use crate::error;
 use crate::sql::look::{self, Held};
-use crate::sql::{self, Relation, Role};
+use crate::sql::{Name, Object, Relation, Role, quoted, raised, relations, revoke_on};
 use crate::wire::columns;
 
 /// See [`SourceEngine::reads`](dzconn_core::SourceEngine::reads).
@@ -22,13 +22,13 @@ pub(crate) async fn reads(session: &mut Session, user: &UserName, table: &TableN
     let mut can = false;
     let mut ways = Vec::new();
     for [what, who] in rows.into_iter().filter_map(columns) {
-        let quoted = sql::quoted(&who);
+        let by = quoted(&who);
         match what.as_str() {
             "can" => can = who == "true",
-            "own" => ways.push(format!("a privilege of its own, granted by {quoted}")),
-            "public" => ways.push(format!("PUBLIC, granted by {quoted}")),
+            "own" => ways.push(format!("a privilege of its own, granted by {by}")),
+            "public" => ways.push(format!("PUBLIC, granted by {by}")),
             "super" => ways.push("it is a superuser".to_owned()),
-            _ => ways.push(format!("role {quoted}")),
+            _ => ways.push(format!("role {by}")),
         }
     }
     Ok(if can { Reads::Yes(ways) } else { Reads::No })
@@ -43,7 +43,7 @@ pub(crate) async fn excess(
 ) -> Result<Vec<String>> {
     let role = Role::new(user)?;
     let here: Vec<_> = granted.iter().filter(|table| table.database() == session.server.database).cloned().collect();
-    let query = look::excess(role, &sql::relations(&here), limit);
+    let query = look::excess(role, &relations(&here), limit);
     let rows = session.wire.look("looking for what the user can do", [], query).await?;
     let rows = rows.into_iter().filter_map(columns);
     Ok(rows.map(|[what, one, two, way]| look::sentence(&what, &one, &two, &way)).collect())
@@ -55,14 +55,13 @@ impl Session {
         if left.is_empty() {
             return Ok(());
         }
-        let mut grantors: Vec<_> = left.iter().map(|held| sql::quoted(&held.grantor)).collect();
+        let mut grantors: Vec<_> = left.iter().map(|held| quoted(&held.grantor)).collect();
         grantors.sort_unstable();
         grantors.dedup();
-        let revoke = |held: &Held| {
-            format!("as {}: {}", sql::quoted(&held.grantor), sql::revoke_on(&held.object(), role).as_str())
-        };
+        let revoke =
+            |held: &Held| format!("as {}: {}", quoted(&held.grantor), revoke_on(&held.object(), role).as_str());
         let revokes: Vec<_> = left.iter().take(5).map(revoke).collect();
-        let admin = sql::quoted(&self.server.role);
+        let admin = quoted(&self.server.role);
         Err(Error::new(
             ErrorKind::GrantedByOther,
             format!("{} privileges are left that {} granted", left.len(), grantors.join(", ")),
@@ -108,13 +107,13 @@ impl Session {
         if error.kind() != ErrorKind::AdminDenied {
             return error;
         }
-        let admin = sql::quoted(&self.server.role);
+        let admin = quoted(&self.server.role);
         let rows = self.wire.look("looking for the role's admins", [], look::admins_of(role)).await.unwrap_or_default();
-        let admins: Vec<_> = rows.iter().flatten().map(|name| sql::quoted(name)).collect();
+        let admins: Vec<_> = rows.iter().flatten().map(|name| quoted(name)).collect();
         let who = if admins.is_empty() { "a superuser".to_owned() } else { admins.join(" or ") };
         error.advise(format!(
             "give {admin} CREATEROLE; for a role that another admin made, as {who}: {}",
-            sql::admin_must_run(role, &self.server.role)
+            admin_must_run(role, &self.server.role)
         ))
     }
 
@@ -123,12 +122,12 @@ impl Session {
         let code = error::code(&error);
         let advice = match error.kind() {
             ErrorKind::NoGrantOption => {
-                format!("as the owner: {}", sql::owner_must_run(code, relation, database, admin))
+                format!("as the owner: {}", owner_must_run(code, relation, database, admin))
             }
             ErrorKind::AdminDenied => format!(
                 "as the owner: {}; {}",
-                sql::owner_must_run(sql::raised::NO_USAGE, relation, database, admin),
-                sql::owner_must_run(sql::raised::NO_SELECT, relation, database, admin)
+                owner_must_run(raised::NO_USAGE, relation, database, admin),
+                owner_must_run(raised::NO_SELECT, relation, database, admin)
             ),
             ErrorKind::TableNotFound => "check that the table still exists under this name".to_owned(),
             ErrorKind::LimitReached => {
@@ -138,4 +137,19 @@ impl Session {
         };
         error.advise(advice)
     }
+}
+
+/// What the owner of a table must run so that the admin can pass read on.
+fn owner_must_run(code: &str, relation: Relation<'_>, database: &str, admin: &str) -> String {
+    let privilege = match code {
+        raised::NO_USAGE => sql!["USAGE ON ", Object::Schema(relation.schema)],
+        raised::NO_CONNECT => sql!["CONNECT ON ", Object::Database(database)],
+        _ => sql!["SELECT ON ", Object::Table(relation)],
+    };
+    sql!["GRANT ", privilege, " TO ", Name(admin), " WITH GRANT OPTION"].as_str().to_owned()
+}
+
+/// What a role's admin must run so that another may change it too, from 16 on.
+fn admin_must_run(role: Role<'_>, admin: &str) -> String {
+    sql!["GRANT ", role, " TO ", Name(admin), " WITH ADMIN OPTION"].as_str().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Every statement, as functions from typed names to SQL, whose quoting is in [`text`].
+//! Every statement, as functions from typed names to SQL, and the only place where identifiers and literals are quoted.
 //!
 //! What changes something is a [`Statement`], which a plan shows and a session runs; what only looks is in [`look`].
 //! Unqualified names mean `pg_catalog`: every session pins its `search_path` first ([`pin`]).
@@ -11,13 +11,40 @@ use dzconn_core::sql::{Piece, Sql};
 use dzconn_core::{Error, ErrorKind, Result, Secret, sql};
 
 use look::Held;
-pub(crate) use text::{Name, Text, into_driver};
+use sqlx::AssertSqlSafe;
 
 pub(crate) mod look;
-pub(crate) mod text;
 
 /// PostgreSQL cuts longer names without an error ("Identifiers and Key Words": `NAMEDATALEN` - 1).
 pub(crate) const MAX_NAME: usize = 63;
+
+/// The one place where text is declared safe to run: a `Sql` is built from nothing but pieces.
+pub(crate) fn into_driver(sql: Sql) -> AssertSqlSafe<String> {
+    AssertSqlSafe(sql.into_text())
+}
+
+/// An identifier.
+pub(crate) struct Name<'a>(pub(crate) &'a str);
+
+impl Piece for Name<'_> {
+    fn write(&self, sql: &mut Sql) {
+        sql.push("\"");
+        sql.push(&self.0.replace('"', "\"\""));
+        sql.push("\"");
+    }
+}
+
+/// A string literal. One with a backslash is written as `E'...'`, which means the same whatever
+/// `standard_conforming_strings` says.
+pub(crate) struct Text<'a>(pub(crate) &'a str);
+
+impl Piece for Text<'_> {
+    fn write(&self, sql: &mut Sql) {
+        sql.push(if self.0.contains('\\') { " E'" } else { "'" });
+        sql.push(&self.0.replace('\\', "\\\\").replace('\'', "''"));
+        sql.push("'");
+    }
+}
 
 /// What our own checks raise. Classes from I to Z are left to implementations by the SQL standard; PostgreSQL uses none
 /// that begins with `ZD`.
@@ -421,21 +448,6 @@ pub(crate) fn drop_role(role: Role<'_>) -> [Statement; 2] {
     let none = sql!["NOT EXISTS (SELECT FROM pg_stat_activity WHERE usesysid = ", role.oid(), ")"];
     let body = raise_unless(&none, raised::SESSIONS, "the role has sessions");
     [Statement::always(block(&body)), Statement::always(sql!["DROP ROLE IF EXISTS ", role])]
-}
-
-/// What the owner of a table must run so that the admin can pass read on.
-pub(crate) fn owner_must_run(code: &str, relation: Relation<'_>, database: &str, admin: &str) -> String {
-    let privilege = match code {
-        raised::NO_USAGE => sql!["USAGE ON ", Object::Schema(relation.schema)],
-        raised::NO_CONNECT => sql!["CONNECT ON ", Object::Database(database)],
-        _ => sql!["SELECT ON ", Object::Table(relation)],
-    };
-    sql!["GRANT ", privilege, " TO ", Name(admin), " WITH GRANT OPTION"].as_str().to_owned()
-}
-
-/// What a role's admin must run so that another may change it too, from 16 on.
-pub(crate) fn admin_must_run(role: Role<'_>, admin: &str) -> String {
-    sql!["GRANT ", role, " TO ", Name(admin), " WITH ADMIN OPTION"].as_str().to_owned()
 }
 
 /// A name as people must write it.

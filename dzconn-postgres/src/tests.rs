@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use crate::connector;
 use crate::connector::check_environment;
 use crate::error::{CODES, kind};
-use crate::sql::text::{Name, Text};
 use crate::sql::{self, Object, Relation, Role, Verifier};
+use crate::sql::{Name, Text};
 use dzconn_core::sql::{Piece, Sql};
 
 /// Reads text as the server's scanner does ("Lexical Structure"): an identifier in quotes, or a literal, plain or `E''`.

@@ -318,12 +318,12 @@ async fn sdk_with(aws: &AwsStandIn, keys: dzconn_test_aws::Keys, owner: &Owner) 
 /// A source's URL, as somebody would type it into a Glue connection.
 #[must_use]
 pub fn jdbc(source: &Source) -> String {
-    let endpoint = &source.endpoint;
+    let url = source.endpoint.jdbc_url();
     let encrypted = source.tls != Tls::Disable;
-    let tls = match endpoint.subprotocol.as_str() {
-        "postgresql" => format!("?sslmode={}", if encrypted { "require" } else { "disable" }),
-        _ => format!("?sslMode={}", if encrypted { "REQUIRED" } else { "DISABLED" }),
-    };
-    let database = endpoint.database().unwrap_or_default();
-    format!("jdbc:{}://{}:{}/{database}{tls}", endpoint.subprotocol, endpoint.host, endpoint.port)
+    match source.endpoint.subprotocol.as_str() {
+        "postgresql" => format!("{url}?sslmode={}", if encrypted { "require" } else { "disable" }),
+        "sqlserver" => format!("{url};encrypt={encrypted};trustServerCertificate={encrypted}"),
+        "oracle" => url.replace("@//", if encrypted { "@tcps://" } else { "@tcp://" }),
+        _ => format!("{url}?sslMode={}", if encrypted { "REQUIRED" } else { "DISABLED" }),
+    }
 }

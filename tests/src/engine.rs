@@ -153,6 +153,7 @@ pub(crate) fn trouble(what: impl Into<String>) -> Error {
 }
 
 /// In the names of whatever is made.
-pub(crate) fn tag() -> String {
+#[must_use]
+pub fn tag() -> String {
     format!("{:08x}", rand::random::<u32>())
 }

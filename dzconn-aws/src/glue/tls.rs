@@ -15,7 +15,7 @@ use crate::config::Sources;
 /// | nothing, or `JDBC_ENFORCE_SSL` false | what the configuration says |
 ///
 /// `JDBC_ENFORCE_SSL` is false unless set, which leaves it to the driver; and drivers then take plain text without a word. Here
-/// plain text needs somebody to ask for it: the URL (`sslmode=disable`, `useSSL=false`, `encrypt=false`), or the configuration.
+/// plain text needs somebody to ask for it: the URL (`sslmode=disable`, `useSSL=false`, `encrypt=false`, Oracle's `@tcp://`), or the configuration.
 ///
 /// `SKIP_CUSTOM_JDBC_CERT_VALIDATION` changes nothing: it turns off Glue's own opinion on the algorithms of the custom
 /// certificate, not the check of the server (AWS Glue API, "Connection").

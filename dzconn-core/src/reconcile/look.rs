@@ -55,7 +55,18 @@ pub(super) async fn all(fulfilment: &Fulfilment, scope: &Scope) -> Result<Vec<Fi
     findings.extend(orphans::records(parts, &books, scope).await);
     // Seen through one connection, others' secrets look lonely.
     if scope.connection.is_none() {
-        findings.extend(orphans::secrets(parts, &books, scope).await?);
+        match orphans::secrets(parts, &books, scope).await {
+            Ok(found) => findings.extend(found),
+            // One bad record keeps nothing else from being told.
+            Err(error) if error.kind() == ErrorKind::RecordInvalid => findings.push(Finding {
+                connection: None,
+                environment: None,
+                problem: Problem::CannotTell,
+                detail: "which secrets no record names: a record that cannot be read may name them".to_owned(),
+                mend: Mend::ByHand("correct the record first".to_owned()),
+            }),
+            Err(error) => return Err(error),
+        }
     }
     Ok(findings)
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 pub mod credentials;
 pub mod engine;
+pub mod faults;
 pub mod tracking;
 
 /// A sentence of a trait's documentation.

@@ -7,10 +7,11 @@ use std::sync::Once;
 
 use dzconn_core::ErrorKind;
 use dzconn_core::audit::{EFFECTS, TARGET};
+use dzconn_core::testkit::faults::When;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::{Layer, Registry};
 
-use crate::world::{When, World, id};
+use crate::world::{World, id};
 
 /// One event: its level, and its members as text.
 type Told = (tracing::Level, BTreeMap<&'static str, String>);

@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use dzconn_core::portal::Wanted;
+use dzconn_core::testkit::faults::When;
 use dzconn_core::workflow::Outcome;
 use dzconn_core::{ErrorKind, Result};
 
-use crate::world::{self, When, World};
+use crate::world::{self, World};
 
 /// What is there before, and what is run.
 #[derive(Clone, Copy, Debug)]

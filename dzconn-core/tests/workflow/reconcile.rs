@@ -3,11 +3,12 @@
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use dzconn_core::memory::MemoryTracking;
 use dzconn_core::model::*;
 use dzconn_core::portal::Wanted;
 use dzconn_core::reconcile::{Finding, Mend, Mended, Problem, Scope};
 use dzconn_core::store::*;
-use dzconn_core::{Secret, Timestamp};
+use dzconn_core::{Engines, Error, ErrorKind, Fulfilment, Result, Secret, Timestamp, TrackingStore};
 
 use crate::world::{CONSUMER, PRODUCER, World, id, table};
 
@@ -289,6 +290,46 @@ async fn a_source_that_cannot_be_reached_is_told_and_the_rest_is_looked_at() {
     });
     world.want(&world.subscription("employees"), Wanted::Revoke);
     assert_eq!(problems(&look(&world).await), [Problem::CannotTell, Problem::NotWanted]);
+}
+
+/// Tracking in which somebody has edited a source record so that nobody can read it.
+#[derive(Debug)]
+struct Damaged(MemoryTracking);
+
+#[async_trait::async_trait]
+impl TrackingStore for Damaged {
+    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>> {
+        self.0.read(keys).await
+    }
+    async fn commit(&self, transaction: &Transaction) -> Result<WriteOutcome> {
+        self.0.commit(transaction).await
+    }
+    async fn list(&self, query: &Query, after: Option<&Cursor>) -> Result<Page> {
+        let mut page = self.0.list(query, after).await?;
+        if matches!(query, Query::Sources(_)) {
+            page.records.push(Err(Error::new(ErrorKind::RecordInvalid, "this was edited by hand")));
+        }
+        Ok(page)
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_told_and_the_rest_is_looked_at() {
+    let world = World::new();
+    let granted = world.grant(&world.subscription("employees")).await;
+    world.engine.with(|database| database.revoke(&granted.user, &[table("employees")])).unwrap();
+    let damaged = Fulfilment::builder()
+        .engines(Engines::new().with(world.engine.clone()))
+        .credentials(world.vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer")))
+        .copies(world.vault.account(id(CONSUMER), id("arn:aws:iam::222222222222:role/reader")))
+        .tracking(Damaged(world.tracking.clone()))
+        .catalog(world.catalog.clone())
+        .portal(world.portal.clone())
+        .build()
+        .unwrap();
+    let found = damaged.reconcile(&Scope::default()).await.unwrap();
+    assert_eq!(problems(&found), [Problem::Unreadable, Problem::GrantMissing, Problem::CannotTell], "{found:#?}");
+    assert!(found[0].detail.contains("edited by hand"), "{found:#?}");
 }
 
 /// Polls a future so many times and drops it. True if it came to its end.

@@ -3,7 +3,8 @@
 //! `DZCONN_TEST_MSSQL_URLS` holds the URLs of throwaway servers, `sqlserver://sa:password@127.0.0.1:1433/master`, separated by
 //! spaces; the login is a sysadmin, and the server takes plain text. Without it every test that needs a server is ignored.
 //! `DZCONN_TEST_MSSQL_TLS_URLS` are servers whose certificate names the host, and which is signed by what is in the file
-//! `DZCONN_TEST_MSSQL_CA`. `DZCONN_TEST_MSSQL_AZURE_URLS` are databases of Azure SQL Database, `sqlserver://admin:password@...:1433/db`.
+//! `DZCONN_TEST_MSSQL_CA`. `DZCONN_TEST_MSSQL_AZURE_URLS` are databases of Azure SQL Database, `sqlserver://admin:password@...:1433/db`;
+//! those of them that are among the throwaway servers too have their own tests only.
 
 // Tests panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -73,13 +74,15 @@ fn main() -> ExitCode {
             .into_iter()
             .flatten()
     };
-    let urls = urls("DZCONN_TEST_MSSQL_URLS");
+    let azure = urls("DZCONN_TEST_MSSQL_AZURE_URLS");
+    let mut urls = urls("DZCONN_TEST_MSSQL_URLS");
+    urls.retain(|url| !azure.contains(url));
     let mut trials: Vec<Trial> = urls.iter().flat_map(|url| all().map(|rule| trial(rule, url))).collect();
     if urls.is_empty() {
         trials = all().map(|rule| Trial::test(rule.name, || Ok(())).with_ignored_flag(true)).collect();
     }
     trials.extend(faults::trials());
     trials.extend(tls::trials(&crate::urls("DZCONN_TEST_MSSQL_TLS_URLS")));
-    trials.extend(azure::trials(&crate::urls("DZCONN_TEST_MSSQL_AZURE_URLS")));
+    trials.extend(azure::trials(&azure));
     libtest_mimic::run(&arguments, trials).exit_code()
 }

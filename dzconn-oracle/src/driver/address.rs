@@ -63,7 +63,11 @@ fn host(endpoint: &SourceEndpoint) -> Result<&str, Refusal> {
     if is_address || is_name { Ok(host) } else { Err(wrong(format!("{host:?} is no host name or address"))) }
 }
 
-/// A descriptor that somebody wrote. It may say how to get there, but not what TLS is.
+/// What the engine decides, which counts instead of what somebody wrote: how long and how often a driver tries.
+const OURS: [&str; 5] = ["RETRY_COUNT", "RETRY_DELAY", "CONNECT_TIMEOUT", "TRANSPORT_CONNECT_TIMEOUT", "EXPIRE_TIME"];
+
+/// A descriptor that somebody wrote. It may say how to get there, but not what TLS is, and not that the session is one of a pool
+/// (which may come back with what another has left in it) or moves to another server (which has no lock of ours).
 fn given(text: &str, encrypted: bool, description: &str, security: &str) -> Result<String, Refusal> {
     let mut hosts = 0_usize;
     let mut protocols = 0_usize;
@@ -85,6 +89,15 @@ fn given(text: &str, encrypted: bool, description: &str, security: &str) -> Resu
             _ if name.starts_with("SSL_") || name.contains("WALLET") || name == "SECURITY" => {
                 return Err(wrong(format!("the descriptor sets {name}: leave that to the connection's TLS setting")));
             }
+            _ if name == "FAILOVER_MODE"
+                || name.starts_with("POOL_")
+                || (name == "SERVER" && value.eq_ignore_ascii_case("pooled")) =>
+            {
+                return Err(wrong(format!(
+                    "the descriptor sets {name}: dzconn needs a session of its own that stays on its server, so leave out pools \
+                     (SERVER=POOLED, POOL_...) and FAILOVER_MODE"
+                )));
+            }
             _ => {}
         }
     }
@@ -94,7 +107,7 @@ fn given(text: &str, encrypted: bool, description: &str, security: &str) -> Resu
         ));
     }
     let start = "(DESCRIPTION=";
-    let compact: String = squeezed(text);
+    let compact = without_ours(&squeezed(text));
     match compact.get(..start.len()).filter(|head| head.eq_ignore_ascii_case(start)) {
         Some(head) => {
             let rest = compact.get(start.len()..).unwrap_or_default();
@@ -116,6 +129,21 @@ fn squeezed(text: &str) -> String {
             let sign = out.pop();
             out.truncate(out.trim_end().len());
             out.extend(sign);
+        }
+    }
+    out
+}
+
+/// Without the innermost parameters that are [`OURS`]: of two the drivers take one or the other.
+fn without_ours(squeezed: &str) -> String {
+    let is_ours =
+        |part: &str| part.split_once('=').is_some_and(|(name, _)| OURS.contains(&&*name.to_ascii_uppercase()));
+    let mut parts = squeezed.split('(');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((leaf, rest)) if is_ours(leaf) => out.push_str(rest),
+            _ => out.extend(["(", part]),
         }
     }
     out
@@ -212,6 +240,20 @@ mod tests {
     }
 
     #[test]
+    fn a_given_descriptor_does_not_decide_how_often() {
+        let text = "(DESCRIPTION=(retry_count = 20)(RETRY_DELAY=3)( Connect_Timeout = 90 )(TRANSPORT_CONNECT_TIMEOUT=9)\
+                    (FAILOVER=ON)(ADDRESS_LIST=(EXPIRE_TIME=7)(ADDRESS=(PROTOCOL=TCP)(HOST=h)(PORT=1)))\
+                    (CONNECT_DATA=(SERVER=DEDICATED)(SERVICE_NAME=s)))";
+        let given = Target::Descriptor(text.to_owned());
+        let found = descriptor(&login(given, Tls::Disable), &parts()).unwrap();
+        assert_eq!(
+            found,
+            "(DESCRIPTION=(RETRY_DELAY=0)(SECURITY=(SSL_SERVER_DN_MATCH=YES))(FAILOVER=ON)(ADDRESS_LIST=(ADDRESS=(PROTOCOL=TCP)(HOST=h)(PORT=1)))\
+             (CONNECT_DATA=(SERVER=DEDICATED)(SERVICE_NAME=s)))"
+        );
+    }
+
+    #[test]
     fn a_given_descriptor_does_not_decide_about_tls() {
         let text = |protocol: &str, more: &str| {
             Target::Descriptor(format!(
@@ -229,6 +271,9 @@ mod tests {
             (text("tcps", ""), Tls::Disable),
             (text("ipc", ""), Tls::Disable),
             (text("tcps", "(SECURITY=(SSL_SERVER_DN_MATCH=NO))"), Tls::Require),
+            (text("tcp", "(CONNECT_DATA=(SERVER=pooled))"), Tls::Disable),
+            (text("tcp", "(CONNECT_DATA=(POOL_PURITY=SELF))"), Tls::Disable),
+            (text("tcp", "(CONNECT_DATA=( Failover_Mode = (TYPE=SELECT)(METHOD=BASIC)))"), Tls::Disable),
             (text("tcps", "(SECURITY=(MY_WALLET_DIRECTORY=/tmp))"), Tls::Require),
             (
                 Target::Descriptor("(DESCRIPTION=(ADDRESS=(HOST=h)(PORT=1))(CONNECT_DATA=(SID=s)))".to_owned()),

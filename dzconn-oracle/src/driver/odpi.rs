@@ -1,5 +1,6 @@
 //! The driver over Oracle's client library.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +30,8 @@ pub const fn odpi() -> Odpi {
 /// # What else decides
 /// The address is a full descriptor, so `ORACLE_SID`, `TWO_TASK` and `tnsnames.ora` say nothing. `TNS_ADMIN` is overridden; a
 /// `sqlnet.ora` in the library's own `network/admin` is read. All of that holds if no other part of the program has started the
-/// client library first, which is done once for a process.
+/// client library first, which is done once for a process. Where `DPI_DEBUG_LEVEL` asks ODPI-C for statements (16), the driver
+/// is not used: it would print passwords.
 #[derive(Clone, Debug, Default)]
 pub struct Odpi {
     wallet: Option<PathBuf>,
@@ -80,6 +82,21 @@ fn wallet_path(path: &Path) -> Result<&str, Refusal> {
     text.ok_or_else(|| wrong(format!("the wallet's directory {} cannot be written in a descriptor", path.display())))
 }
 
+/// The variable that makes ODPI-C print, and the bit for statements ("Debugging", ODPI-C; `dpiImpl.h`).
+const PRINTS: &str = "DPI_DEBUG_LEVEL";
+const STATEMENTS: u64 = 16;
+
+/// Whether ODPI-C would print statements. It reads the digits at the beginning, and whatever cannot be read so counts as well.
+fn prints_statements(level: &OsStr) -> bool {
+    let Some(text) = level.to_str().map(str::trim) else { return true };
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    if digits.is_empty() {
+        text.starts_with(['+', '-'])
+    } else {
+        digits.parse().map_or(true, |n: u64| n & STATEMENTS != 0)
+    }
+}
+
 /// Where no file can be.
 const NOWHERE: &str = if cfg!(windows) { "NUL\\dzconn" } else { "/dev/null/dzconn" };
 
@@ -92,6 +109,12 @@ fn load() -> Result<(), Refusal> {
 
 impl Driver for Odpi {
     fn connect(&self, login: &Login, timeout: Duration) -> Result<Box<dyn Connection>, Refusal> {
+        if std::env::var_os(PRINTS).is_some_and(|level| prints_statements(&level)) {
+            return Err(wrong(format!(
+                "with this value of the environment variable {PRINTS} ODPI-C would print statements, passwords included: unset \
+                 it"
+            )));
+        }
         if login.password.expose().is_empty() {
             // To the library that would mean another way to log in.
             return Err(Refusal::new(Trouble::Server(1005), "the password is empty"));
@@ -100,8 +123,11 @@ impl Driver for Odpi {
         address::descriptor(login, &Parts::default())?;
         load()?;
         let seconds = address::seconds(timeout);
+        // EXPIRE_TIME: a call that was given up ends some minutes after its server has gone.
         let parts = Parts {
-            description: format!("(CONNECT_TIMEOUT={seconds})(TRANSPORT_CONNECT_TIMEOUT={seconds})(RETRY_COUNT=0)"),
+            description: format!(
+                "(CONNECT_TIMEOUT={seconds})(TRANSPORT_CONNECT_TIMEOUT={seconds})(RETRY_COUNT=0)(EXPIRE_TIME=1)"
+            ),
             security: self.security(&login.tls)?,
         };
         let descriptor = address::descriptor(login, &parts)?;
@@ -178,4 +204,19 @@ fn refusal(error: &Error) -> Refusal {
         _ => Trouble::Other,
     };
     Refusal::new(trouble, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_print_statements_is_known() {
+        for level in ["16", "24", " 31", "16x", "-1", "99999999999999999999999"] {
+            assert!(prints_statements(OsStr::new(level)), "{level}");
+        }
+        for level in ["", "0", "1", "8", "15", "32", "on"] {
+            assert!(!prints_statements(OsStr::new(level)), "{level}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::ToSocketAddrs as _;
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use dzconn_core::model::{CaBundle, Tls};
@@ -28,6 +29,11 @@ pub const fn thin() -> Thin {
 /// # What else decides
 /// `ORA_SDTZ` sets the session's time zone, which none of dzconn's statements looks at. Where `RSO_DEBUG_PACKETS` is set the
 /// driver would print all that it sends: it is not used then. Native network encryption is not in it.
+///
+/// # Accounts
+/// It knows one kind of password verifier, 12C (`PASSWORD_VERSIONS` in `DBA_USERS`), and breaks off on an account that has only
+/// older ones, or on a server that answers so for users that do not exist. That is [`Trouble::Config`]; what it prints on
+/// stderr then has no secret in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Thin(());
 
@@ -71,10 +77,26 @@ impl Driver for Thin {
         if let Some(wallet) = &wallet {
             config = config.set_wallet_location(wallet.path().to_string_lossy());
         }
-        let connection =
-            oracledb::connect(config).map_err(|error| refusal(&error, At::Login { tls: login.tls.is_encrypted() }))?;
+        let connection = unless_it_panics(|| oracledb::connect(config))?
+            .map_err(|error| refusal(&error, At::Login { tls: login.tls.is_encrypted() }))?;
         Ok(Box::new(Session { connection }))
     }
+}
+
+/// The driver panics where it lacks something in what the server says of an account (`messages/auth.rs` unwraps what only
+/// comes with a 12C verifier), and on some nonsense. Its socket is closed thereby.
+fn unless_it_panics<T>(connect: impl FnOnce() -> T) -> Result<T, Refusal> {
+    panic::catch_unwind(AssertUnwindSafe(connect)).map_err(|panic| {
+        let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        if words.is_some_and(|words| words.contains("on a `None` value")) {
+            return wrong(
+                "the driver `thin` broke off while it logged in, as it does for an account without a 12C password verifier: \
+                 set the account's password anew, so that PASSWORD_VERSIONS in DBA_USERS has 12C, or use the driver `odpi`",
+            );
+        }
+        // Not the words: nobody knows what they may quote.
+        Refusal::new(Trouble::Other, "the driver `thin` broke off; its message is on stderr")
+    })
 }
 
 /// The driver takes rustls's cryptography for the process, and would panic if there were none or several to choose from.
@@ -193,10 +215,15 @@ fn stream(text: &str, at: At) -> Trouble {
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe) => {
             Trouble::Lost
         }
+        None if ENDED.iter().any(|words| text.contains(words)) => Trouble::Lost,
         None if tls => Trouble::Tls,
         _ => Trouble::Unreachable,
     }
 }
+
+/// How rustls and the standard library say that the other end has gone. A certificate's fault is in no such words.
+const ENDED: [&str; 4] =
+    ["tls handshake eof", "without sending TLS close_notify", "unexpected end of file", "failed to write whole buffer"];
 
 /// `... (os error 111)`, as the standard library writes it.
 fn system_error(text: &str) -> Option<i32> {
@@ -216,8 +243,24 @@ mod tests {
                 assert_eq!(of(io::Error::from_raw_os_error(kind), tls), trouble, "{kind} {tls}");
             }
         }
+        for ended in ["tls handshake eof", "peer closed connection without sending TLS close_notify: https://docs.rs"] {
+            assert_eq!(of(io::Error::new(io::ErrorKind::UnexpectedEof, ended), true), Trouble::Lost, "{ended}");
+        }
+        assert_eq!(of(io::Error::from(io::ErrorKind::UnexpectedEof), true), Trouble::Lost);
         assert_eq!(of(io::Error::other("invalid peer certificate"), true), Trouble::Tls);
         assert_eq!(stream("whatever", At::Work), Trouble::Lost);
+    }
+
+    #[test]
+    fn a_login_that_panics_says_what_the_account_lacks() {
+        let nothing = std::hint::black_box(None::<u8>);
+        let refusal = unless_it_panics(|| nothing.unwrap()).unwrap_err();
+        assert_eq!(refusal.trouble, Trouble::Config);
+        assert!(refusal.text.contains("12C") && refusal.text.contains("`odpi`"), "{}", refusal.text);
+        let refusal = unless_it_panics(|| -> u8 { panic!("hunter2") }).unwrap_err();
+        assert_eq!(refusal.trouble, Trouble::Other);
+        assert!(!refusal.text.contains("hunter2"));
+        assert_eq!(unless_it_panics(|| 1).unwrap(), 1);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) struct Facts {
     pub(crate) read: Read,
     /// Whether there are privileges on whole schemas, which came with 23ai.
     pub(crate) schemas: bool,
+    /// Whether profiles lock accounts that nobody uses (`INACTIVE_ACCOUNT_TIME`), which came with 12.2.
+    pub(crate) inactivity: bool,
     /// Who ends sessions.
     pub(crate) kill: Kill,
     /// Whose view of the objects the session has; found out when it is needed.
@@ -57,6 +59,7 @@ impl Facts {
             database,
             names,
             read: if version >= [12, 1, 0, 2] { Read::Read } else { Read::Select },
+            inactivity: version >= [12, 2, 0, 0],
             schemas: version >= [23, 0, 0, 0],
             kill: if fact("rds").is_empty() { Kill::Statement } else { Kill::Rds },
             catalog: Catalog::Dba,

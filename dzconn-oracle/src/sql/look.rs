@@ -50,7 +50,7 @@ impl Query {
     }
 }
 
-/// Whose view of the objects.
+/// Whose view of objects and grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Catalog {
     /// All of them; needs a privilege.
@@ -60,6 +60,14 @@ pub(crate) enum Catalog {
 }
 
 impl Catalog {
+    /// Grants on objects: all, or those that the session's user made, and those on what it owns ("`ALL_TAB_PRIVS_MADE`").
+    const fn grants(self) -> &'static str {
+        match self {
+            Self::Dba => " FROM sys.dba_tab_privs p",
+            Self::All => " FROM sys.all_tab_privs_made p",
+        }
+    }
+
     const fn objects(self) -> &'static str {
         match self {
             Self::Dba => " FROM sys.dba_objects o",
@@ -157,9 +165,11 @@ pub(crate) fn profile(profile: &Profile) -> Statement {
 }
 
 /// What the user has of READ and SELECT on a table by grants of its own, as (privilege, grantor).
-pub(crate) fn own_reads(user: User<'_>, table: Table<'_>) -> Statement {
+pub(crate) fn own_reads(catalog: Catalog, user: User<'_>, table: Table<'_>) -> Statement {
     Query::default()
-        .add("SELECT p.privilege, p.grantor FROM sys.dba_tab_privs p WHERE p.grantee = ")
+        .add("SELECT p.privilege, p.grantor")
+        .add(catalog.grants())
+        .add(" WHERE p.grantee = ")
         .text(user.name())
         .add(" AND p.owner = ")
         .text(table.owner)
@@ -170,14 +180,42 @@ pub(crate) fn own_reads(user: User<'_>, table: Table<'_>) -> Statement {
 }
 
 /// The same on whatever table or view, as (privilege, owner, table). Sequences and directories have such privileges, too.
-pub(crate) fn all_own_reads(user: User<'_>) -> Statement {
+pub(crate) fn all_own_reads(catalog: Catalog, user: User<'_>) -> Statement {
     Query::default()
-        .add("SELECT DISTINCT p.privilege, p.owner, p.table_name FROM sys.dba_tab_privs p WHERE p.grantee = ")
+        .add("SELECT DISTINCT p.privilege, p.owner, p.table_name")
+        .add(catalog.grants())
+        .add(" WHERE p.grantee = ")
         .text(user.name())
         .add(" AND p.privilege IN ('READ', 'SELECT')")
         .add(" AND EXISTS (SELECT 1")
-        .add(Catalog::Dba.objects())
+        .add(catalog.objects())
         .add(" WHERE o.owner = p.owner AND o.object_name = p.table_name")
+        .add(READABLE)
+        .add(")")
+        .done()
+}
+
+/// A row if the session may grant in an owner's name, by a role or itself. Everybody may ask this.
+pub(crate) fn grants_for_owners() -> Statement {
+    Query::default()
+        .add("SELECT p.privilege FROM sys.session_privs p WHERE p.privilege = 'GRANT ANY OBJECT PRIVILEGE'")
+        .done()
+}
+
+/// What the user has of READ and SELECT on tables in the recycle bin that had this name, as (name there, privilege); nothing
+/// where there is a table of the name. Indexes are in the bin, too, but have no grants.
+pub(crate) fn recycled(user: User<'_>, table: Table<'_>) -> Statement {
+    Query::default()
+        .add("SELECT r.object_name, p.privilege FROM sys.dba_recyclebin r JOIN sys.dba_tab_privs p")
+        .add(" ON p.owner = r.owner AND p.table_name = r.object_name WHERE r.owner = ")
+        .text(table.owner)
+        .add(" AND r.original_name = ")
+        .text(table.name)
+        .add(" AND p.grantee = ")
+        .text(user.name())
+        .add(" AND p.privilege IN ('READ', 'SELECT') AND NOT EXISTS (SELECT 1")
+        .add(Catalog::Dba.objects())
+        .add(" WHERE o.owner = r.owner AND o.object_name = r.original_name")
         .add(READABLE)
         .add(")")
         .done()
@@ -240,35 +278,37 @@ pub(crate) fn ways(holders: &[String], on: Table<'_>, schemas: bool) -> Statemen
         .done()
 }
 
-/// What these users and roles may do, as (way, grantee, privilege or role, schema, object): as in [`ways`], and on columns
-/// (`column`). What everybody may do with Oracle's own objects is left out, and CREATE SESSION.
+/// What these users and roles may do, as (way, grantee, privilege or role, schema, object, `YES` if they may pass it on): as in
+/// [`ways`], and on columns (`column`). What everybody may do with Oracle's own objects is left out, and CREATE SESSION. What
+/// everybody has comes last, so that a limit cuts that off first.
 pub(crate) fn privileges(holders: &[String], schemas: bool, limit: u64) -> Statement {
     let mut query = Query::default()
-        .add("SELECT w.way, w.grantee, w.privilege, w.owner, w.name FROM (")
-        .add("SELECT 'object' AS way, o.grantee, o.privilege, o.owner, o.table_name AS name FROM sys.dba_tab_privs o")
-        .add(" WHERE (")
-        .add("o.grantee <> 'PUBLIC' OR ")
+        .add("SELECT w.way, w.grantee, w.privilege, w.owner, w.name, w.passes FROM (")
+        .add("SELECT 'object' AS way, o.grantee, o.privilege, o.owner, o.table_name AS name, o.grantable AS passes")
+        .add(" FROM sys.dba_tab_privs o WHERE (o.grantee <> 'PUBLIC' OR ")
         .add(NOT_ORACLES_OWN)
         .add(") AND o.grantee IN ")
         .list(holders)
-        .add(" UNION ALL SELECT 'column', o.grantee, o.privilege, o.owner, o.table_name FROM sys.dba_col_privs o WHERE (")
-        .add("o.grantee <> 'PUBLIC' OR ")
+        .add(" UNION ALL SELECT 'column', o.grantee, o.privilege, o.owner, o.table_name, o.grantable")
+        .add(" FROM sys.dba_col_privs o WHERE (o.grantee <> 'PUBLIC' OR ")
         .add(NOT_ORACLES_OWN)
         .add(") AND o.grantee IN ")
         .list(holders)
-        .add(" UNION ALL SELECT 'system', p.grantee, p.privilege, NULL, NULL FROM sys.dba_sys_privs p")
-        .add(" WHERE p.privilege <> 'CREATE SESSION' AND p.grantee IN ")
+        .add(" UNION ALL SELECT 'system', p.grantee, p.privilege, NULL, NULL, p.admin_option FROM sys.dba_sys_privs p")
+        .add(" WHERE (p.privilege <> 'CREATE SESSION' OR p.admin_option = 'YES') AND p.grantee IN ")
         .list(holders)
-        .add(" UNION ALL SELECT 'role', p.grantee, p.granted_role, NULL, NULL FROM sys.dba_role_privs p")
+        .add(
+            " UNION ALL SELECT 'role', p.grantee, p.granted_role, NULL, NULL, p.admin_option FROM sys.dba_role_privs p",
+        )
         .add(" WHERE p.grantee IN ")
         .list(holders);
     if schemas {
         query = query
-            .add(" UNION ALL SELECT 'schema', p.grantee, p.privilege, p.schema, NULL FROM sys.dba_schema_privs p")
-            .add(" WHERE p.grantee IN ")
+            .add(" UNION ALL SELECT 'schema', p.grantee, p.privilege, p.schema, NULL, p.admin_option")
+            .add(" FROM sys.dba_schema_privs p WHERE p.grantee IN ")
             .list(holders);
     }
-    query.add(") w").first(limit)
+    query.add(") w ORDER BY CASE w.grantee WHEN 'PUBLIC' THEN 1 ELSE 0 END ASC").first(limit)
 }
 
 /// What else the user has, as (way, name, type): objects of its own (`owns`), and users in whose name it may log in (`proxy`).

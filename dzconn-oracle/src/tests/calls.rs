@@ -159,3 +159,43 @@ async fn credentials_that_no_server_has_are_refused_without_asking() {
     assert_eq!(login, LoggedIn::In(None));
     assert_eq!(heard.lock().unwrap()[0], "connect \"a b\"");
 }
+
+#[tokio::test]
+async fn calls_that_hang_do_not_pile_up() {
+    let told = Told { connecting: Duration::from_millis(1500), ..Told::default() };
+    let heard = Arc::clone(&told.heard);
+    let connector = connector().driver(Arc::new(told));
+    let source = source(Tls::Disable);
+    let connect = async || {
+        let deadline = Deadline::within(Duration::from_millis(20));
+        // A clone has the same count.
+        connector.clone().connect(&source, deadline).await.unwrap_err().kind()
+    };
+    for _ in 0..16 {
+        assert_eq!(connect().await, ErrorKind::Timeout);
+    }
+    assert_eq!(connect().await, ErrorKind::Unreachable);
+    assert_eq!(heard.lock().unwrap().iter().filter(|line| line.starts_with("connect")).count(), 16);
+    // Those that come back at last make room.
+    until(&heard, "dropped").await;
+    let patience = Instant::now() + Duration::from_secs(10);
+    while connect().await == ErrorKind::Unreachable {
+        assert!(Instant::now() < patience);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Calls that are answered are not counted, however many there are.
+#[tokio::test]
+async fn calls_that_are_answered_leave_no_trace() {
+    let connector = connector().driver(Arc::new(Told::default()));
+    let deadline = Deadline::within(Duration::from_secs(20));
+    for _ in 0..20 {
+        connector.connect(&source(Tls::Disable), deadline).await.unwrap().close().await.unwrap();
+    }
+    let panics = connector.driver(Arc::new(Told { panics: true, ..Told::default() }));
+    for _ in 0..20 {
+        let error = panics.connect(&source(Tls::Disable), deadline).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unexpected);
+    }
+}

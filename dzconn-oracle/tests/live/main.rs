@@ -27,6 +27,10 @@ fn main() -> ExitCode {
     if std::env::var_os(thin::CHILD).is_some() {
         return thin::child();
     }
+    #[cfg(feature = "odpi")]
+    if std::env::var_os(odpi::CHILD).is_some() {
+        return odpi::child();
+    }
     let arguments = Arguments::from_args();
     let mut trials = server::trials();
     #[cfg(feature = "odpi")]

@@ -147,7 +147,10 @@ fn life(server: &Server) {
         assert!(matches!(log_in(credentials.clone(), table.clone()).await, LoggedIn::In(Some(Reads::Yes(_)))));
         assert!(matches!(session.reads(&user, &table).await.unwrap(), Reads::Yes(_)));
         assert_eq!(session.granted(&user).await.unwrap(), std::slice::from_ref(&table));
-        assert_eq!(session.excess(&user, std::slice::from_ref(&table), 9).await.unwrap(), [""; 0]);
+        // PUBLIC has this and that on a server that others use, too.
+        let own = format!("\"{user}\" has ");
+        let found = session.excess(&user, std::slice::from_ref(&table), 99).await.unwrap();
+        assert!(!found.iter().any(|line| line.starts_with(&own)), "{found:?}");
         credentials.password = Secret::new("Other-0_pw-abcdefghijklmnopqr".to_owned());
         assert_eq!(log_in(credentials.clone(), table.clone()).await, LoggedIn::Refused);
         session.set_password(&credentials).await.unwrap();
@@ -157,6 +160,7 @@ fn life(server: &Server) {
         session.drop_user(&user).await.unwrap();
         session.drop_user(&user).await.unwrap();
         assert!(!session.user_exists(&user).await.unwrap());
+        assert_eq!(log_in(credentials.clone(), table.clone()).await, LoggedIn::Refused, "it was dropped");
         session.close().await.unwrap();
     });
     sql(admin.as_mut(), &format!("DROP TABLE \"{name}\" PURGE"));
@@ -192,6 +196,11 @@ fn wrong_logins(server: &Server) {
     let connect = |source: &Source| block_on(server.engine().connect(source, deadline())).unwrap_err();
     let mut source = server.source.clone();
     source.admin.password = Secret::new("wrong".to_owned());
+    let error = connect(&source);
+    assert_eq!((error.kind(), error.vendor_code()), (ErrorKind::AdminLoginRefused, Some("ORA-01017")), "{error:?}");
+    // What the server makes up for an account that does not exist must not confuse the driver.
+    let mut source = server.source.clone();
+    "DZ_LIVE_NOBODY".clone_into(&mut source.admin.user);
     let error = connect(&source);
     assert_eq!((error.kind(), error.vendor_code()), (ErrorKind::AdminLoginRefused, Some("ORA-01017")), "{error:?}");
     let mut source = server.source.clone();

@@ -32,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("what_the_driver_cannot_do_is_refused_at_once", not_exactly),
         trial("tls_is_not_had_of_a_listener_without", no_tls),
         trial("it_is_not_used_where_it_would_print", prints),
+        trial("a_listener_that_dies_is_unreachable", dies_later).with_ignored_flag(!certificates::is_there()),
         trial("certificates_are_verified", verified).with_ignored_flag(!certificates::is_there()),
     ]
 }
@@ -80,9 +81,19 @@ fn nonsense() {
     }
 }
 
+/// A listener that is started anew does so, whatever the wire is to be.
 fn hanging_up() {
-    assert_eq!(kind(fakes::listen(drop), Tls::Disable).0, ErrorKind::Unreachable);
-    assert_eq!(kind(fakes::listen(drop), Tls::VerifyFull(None)).0, ErrorKind::Tls);
+    for tls in [Tls::Disable, Tls::VerifyFull(None)] {
+        assert_eq!(kind(fakes::listen(drop), tls).0, ErrorKind::Unreachable);
+    }
+    let after_hello = fakes::listen(|mut stream| {
+        use std::io::Read;
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let source = source("127.0.0.1", after_hello, Tls::VerifyFull(None));
+    let error = refused(Arc::new(driver::thin()), &source, SOON);
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error:?}");
+    assert!(error.is_retryable() && error.advice().unwrap().contains("PROTOCOL=TCPS"), "{error:?}");
 }
 
 fn not_exactly() {
@@ -144,4 +155,17 @@ fn verified() {
         let error = refused(Arc::new(driver::thin()), &source(host, server.port, tls.clone()), SOON);
         assert_eq!(error.kind(), expected, "{host} {tls:?}: {error:?}");
     }
+}
+
+/// After the handshake, so that nothing is wrong with TLS.
+fn dies_later() {
+    let server = TlsListener::start();
+    let source = source("localhost", server.port, Tls::VerifyFull(Some(server.ca.clone())));
+    let killer = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
+        drop(server);
+    });
+    let error = refused(Arc::new(driver::thin()), &source, 2 * SOON);
+    killer.join().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error:?}");
 }

@@ -6,8 +6,7 @@
 use dzconn_core::sql;
 use dzconn_core::sql::{Piece, Sql};
 
-use super::text::{Name, Text};
-use super::{Object, Relation, Role};
+use super::{Name, Object, Relation, Role, Text};
 
 /// What a session must know of the server: version, own role, database, whether it is a replica, whether blocks can be run.
 pub(crate) fn facts() -> Sql {

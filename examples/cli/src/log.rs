@@ -25,11 +25,12 @@ pub(crate) fn start(verbose: u8, output: Output) {
 }
 
 /// Drivers and TLS libraries log statements, packets and keys in detail: of them only warnings pass, whatever
-/// `RUST_LOG` says, and of statements not even those.
+/// `RUST_LOG` says; and nothing of what quotes statements (sqlx) or servers' answers to them (tiberius).
 fn is_harmless(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     if target.starts_with("dzconn") {
         return true;
     }
-    *metadata.level() <= Level::WARN && !target.starts_with("sqlx::query")
+    let quotes = ["sqlx::query", "tiberius"].iter().any(|prefix| target.starts_with(prefix));
+    *metadata.level() <= Level::WARN && !quotes
 }

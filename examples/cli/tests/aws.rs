@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use dzconn_core::Error;
 use dzconn_tests::aws::{AwsWorld, MOTO};
 use dzconn_tests::engine::{Admin, Fixture, harness};
-use libtest_mimic::Trial;
+use libtest_mimic::{Completion, Trial};
 
 use common::Bench;
 
@@ -19,6 +19,10 @@ fn main() -> ExitCode {
     harness::run_with("cli_aws", MOTO, &names, |runtime, server, moto| {
         let (runtime, server, moto) = (runtime.clone(), server.clone(), moto.to_owned());
         let name = format!("cli_aws::{}::a_subscription_lives_by_the_command", server.name());
+        if !server.is_for_all_processes() {
+            let ignored = Completion::ignored_with("the command does not find a simulator in this process");
+            return vec![Trial::ignorable_test(name, move || Ok(ignored))];
+        }
         vec![Trial::test(name, move || {
             runtime.block_on(async {
                 let fixture = server.fixture(Admin::LeastPrivileged).await.map_err(|error| error.to_string())?;

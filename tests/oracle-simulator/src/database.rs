@@ -80,7 +80,8 @@ pub(crate) enum Kind {
     Table {
         columns: Vec<String>,
         rows: Vec<Row>,
-        dropped: bool,
+        /// What it was called before it went into the recycle bin.
+        dropped: Option<String>,
     },
     View {
         columns: Vec<String>,

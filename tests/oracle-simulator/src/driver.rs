@@ -70,7 +70,7 @@ impl Driver for Simulator {
         self.reach(login)?;
         let protocol = if login.tls == Tls::Disable { "tcp" } else { "tcps" };
         match Session::open(&self.server, &login.user, login.password.expose(), protocol) {
-            Ok(session) => Ok(Box::new(Client { session })),
+            Ok(session) => Ok(Box::new(Client { session, odpi: self.options.odpi, dead: false })),
             Err(error) => Err(refusal(&error)),
         }
     }
@@ -79,7 +79,13 @@ impl Driver for Simulator {
 #[derive(Debug)]
 struct Client {
     session: Session,
+    odpi: bool,
+    /// ODPI-C uses the session no more.
+    dead: bool,
 }
+
+/// After what ODPI-C uses a session no more, as far as this server answers it.
+const DEAD: [u32; 3] = [28, 31, 1012];
 
 fn refusal(error: &OraError) -> Refusal {
     match error.code {
@@ -114,7 +120,14 @@ impl Connection for Client {
         };
         let values: Vec<Value> = binds.iter().map(value).collect();
         self.session.wait_until(Instant::now().checked_add(timeout));
-        let found = self.session.execute(sql, &values).map_err(|error| refusal(&error))?;
+        let lost = || Refusal::new(Trouble::Lost, "DPI-1080: connection was closed");
+        if self.dead {
+            return Err(lost());
+        }
+        let found = self.session.execute(sql, &values).map_err(|error| {
+            self.dead = self.odpi && DEAD.contains(&error.code);
+            if self.dead { lost() } else { refusal(&error) }
+        })?;
         if found.columns.is_empty() {
             return Ok(Vec::new());
         }

@@ -25,7 +25,7 @@ impl Database {
         if !self.sees(who, &key) && !any {
             return Err(no_table());
         }
-        if let Some(Kind::Table { dropped: true, .. }) = self.objects.get(&key).map(|object| &object.kind) {
+        if let Some(Kind::Table { dropped: Some(_), .. }) = self.objects.get(&key).map(|object| &object.kind) {
             return fail(38301, "can not perform DDL/DML over objects in Recycle Bin");
         }
         Ok(key)

@@ -90,7 +90,7 @@ impl Database {
         }
         let committed = |values| Row { values, inserted: None, deleted: None, locked: None };
         let rows = rows.into_iter().map(committed).collect();
-        self.add(key, Kind::Table { columns, rows, dropped: false }, false)
+        self.add(key, Kind::Table { columns, rows, dropped: None }, false)
     }
 
     /// A segment needs a quota, which is due with the first row ("Deferred Segment Creation").
@@ -194,7 +194,7 @@ impl Database {
         let Some(mut object) = self.objects.remove(key) else { return };
         let name = format!("BIN${:022}==$0", object.id);
         if let Kind::Table { dropped, .. } = &mut object.kind {
-            *dropped = true;
+            *dropped = Some(key.1.clone());
         }
         for grant in self.object_grants.iter_mut().filter(|grant| grant.owner == key.0 && grant.object == key.1) {
             grant.object.clone_from(&name);
@@ -204,7 +204,7 @@ impl Database {
 
     fn rows(&mut self, key: &Key) -> Result<(&[String], &mut Vec<Row>)> {
         match self.objects.get_mut(key).map(|object| &mut object.kind) {
-            Some(Kind::Table { columns, rows, dropped: false }) => Ok((columns, rows)),
+            Some(Kind::Table { columns, rows, dropped: None }) => Ok((columns, rows)),
             Some(Kind::Table { .. }) => fail(38301, "can not perform DDL/DML over objects in Recycle Bin"),
             Some(Kind::View { .. }) => fail(1732, "data manipulation operation not legal on this view"),
             _ => Err(no_table()),

@@ -52,6 +52,7 @@ pub struct Options {
     pub(crate) instances: u32,
     pub(crate) rds: bool,
     pub(crate) verify_passwords: bool,
+    pub(crate) odpi: bool,
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) service: String,
@@ -69,6 +70,7 @@ impl Options {
             instances: 1,
             rds: false,
             verify_passwords: false,
+            odpi: false,
             host: "oracle.simulator".to_owned(),
             port: 1521,
             service: "dzpdb".to_owned(),
@@ -115,6 +117,14 @@ impl Options {
     #[must_use]
     pub fn verify_passwords(mut self) -> Self {
         self.verify_passwords = true;
+        self
+    }
+
+    /// Clients come over ODPI-C, which takes its own session for dead after some answers (`dpiError.c`), whatever they were
+    /// about.
+    #[must_use]
+    pub fn odpi(mut self) -> Self {
+        self.odpi = true;
         self
     }
 

@@ -187,7 +187,7 @@ impl Database {
         }
         // What is in the recycle bin goes with the user ("Purging Objects in the Recycle Bin").
         let is_owned = |key: &(String, String), object: &crate::database::Object| {
-            key.0 == name && !matches!(object.kind, Kind::Table { dropped: true, .. })
+            key.0 == name && !matches!(object.kind, Kind::Table { dropped: Some(_), .. })
         };
         if !cascade && self.objects.iter().any(|(key, object)| is_owned(key, object)) {
             return fail(1922, format!("CASCADE must be specified to drop '{name}'"));

@@ -152,6 +152,12 @@ impl Servers {
                 variables.push((format!("DZCONN_TEST_{kind}_CA"), display(&file)));
             }
         }
+        // Also among the others: what is the same on both is tried on both.
+        let azure: Vec<_> =
+            self.mssql.iter().filter(|server| server.kind() == MssqlKind::Azure).map(|s| &**s).collect();
+        if !azure.is_empty() {
+            variables.push(("DZCONN_TEST_MSSQL_AZURE_URLS".to_owned(), urls(&azure)));
+        }
         Ok(variables)
     }
 }

@@ -7,7 +7,7 @@ use crate::server::{Recipe, Server};
 
 /// A throwaway stand-in for SQL Server: superuser `sa`. See `tests/mssql`.
 #[derive(Debug)]
-pub struct Mssql(Server);
+pub struct Mssql(Server, MssqlKind);
 
 /// What a stand-in is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,12 @@ impl Mssql {
             secret: |password| password.to_owned(),
             answers,
         })
-        .map(Self)
+        .map(|server| Self(server, kind))
+    }
+
+    /// What it is.
+    pub const fn kind(&self) -> MssqlKind {
+        self.1
     }
 }
 

@@ -12,7 +12,8 @@ use super::{Kind, Server};
 /// Most of a test's time is waiting for a server.
 const THREADS: usize = 6;
 
-/// As [`run`], where a variable is needed too; without it, all of `names` are shown as ignored.
+/// As [`run`], where a variable is needed too; without it, all of `names` are shown as ignored. It is about something else
+/// than engines: of each kind of server one is enough.
 pub fn run_with(
     suite: &'static str,
     variable: &'static str,
@@ -20,7 +21,7 @@ pub fn run_with(
     on_server: impl Fn(&Handle, &Arc<dyn Server>, &str) -> Vec<Trial>,
 ) -> ExitCode {
     if let Ok(value) = std::env::var(variable) {
-        return run(suite, names, |runtime, server| on_server(runtime, server, &value));
+        return run_on(1, suite, names, |runtime, server| on_server(runtime, server, &value));
     }
     let ignored = |name: &String| {
         let reason = format!("set {variable}");
@@ -32,6 +33,16 @@ pub fn run_with(
 /// Runs the tests that `on_server` makes for each server. Where no server is named, those of `names` are shown as ignored;
 /// where one is named and does not answer, that is a test that fails.
 pub fn run(
+    suite: &'static str,
+    names: &[String],
+    on_server: impl Fn(&Handle, &Arc<dyn Server>) -> Vec<Trial>,
+) -> ExitCode {
+    run_on(usize::MAX, suite, names, on_server)
+}
+
+/// As [`run`], on at most so many servers of each kind.
+pub fn run_on(
+    most: usize,
     suite: &'static str,
     names: &[String],
     on_server: impl Fn(&Handle, &Arc<dyn Server>) -> Vec<Trial>,
@@ -67,7 +78,9 @@ pub fn run(
         for (number, server) in found.into_iter().enumerate() {
             match server {
                 Ok(server) => {
-                    trials.extend(on_server(runtime.handle(), &server));
+                    if number < most {
+                        trials.extend(on_server(runtime.handle(), &server));
+                    }
                     servers.push(server);
                 }
                 Err(error) => {

@@ -108,7 +108,7 @@ fn a_descriptor_is_kept_and_names_its_first_address() {
     let url = parse(&format!("jdbc:oracle:thin:@{descriptor}"));
     assert_eq!((url.endpoint.host.as_str(), url.endpoint.port), ("one.example", 1525));
     assert_eq!(url.endpoint.target, Target::Descriptor(descriptor.to_owned()));
-    assert_eq!(url.tls().unwrap(), None);
+    assert_eq!(url.tls().unwrap(), Some(Tls::Disable));
 
     let url = parse(
         "jdbc:oracle:thin:scott/tiger@ (DESCRIPTION=(ADDRESS=(PROTOCOL=TCPS)(HOST=2001:db8::1))(CONNECT_DATA=(SID=ORCL)))",
@@ -297,7 +297,9 @@ fn what_the_url_demands_of_the_wire() {
         ("jdbc:sqlserver://h;trustServerCertificate=true", Some(Tls::Require)),
         ("jdbc:sqlserver://h;encrypt=strict;trustServerCertificate=true", Some(verify_full.clone())),
         ("jdbc:oracle:thin:@//h/s", None),
-        ("jdbc:oracle:thin:@tcp://h/s", None),
+        ("jdbc:oracle:thin:@//h/s", None),
+        ("jdbc:oracle:thin:@tcp://h/s", Some(Tls::Disable)),
+        ("jdbc:oracle:thin:@(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=h))(CONNECT_DATA=(SID=s)))", Some(Tls::Disable)),
         ("jdbc:oracle:thin:@tcps://h/s", Some(verify_full)),
         ("jdbc:oracle:thin:@tcps://h/s?ssl_server_dn_match=off", Some(verify_ca)),
         ("jdbc:trino://h:443/d?SSL=true", None),

@@ -24,7 +24,8 @@ impl JdbcUrl {
     /// | SQL Server | `encrypt=false` | [`Tls::Disable`] |
     /// | | `encrypt=true` with `trustServerCertificate=true` | [`Tls::Require`] |
     /// | | `encrypt=true`, `encrypt=strict` | [`Tls::VerifyFull`] |
-    /// | Oracle | `tcps` with `ssl_server_dn_match=false` | [`Tls::VerifyCa`] |
+    /// | Oracle | `tcp`, said in so many words (`@tcp://host`, a descriptor's `PROTOCOL`) | [`Tls::Disable`] |
+    /// | | `tcps` with `ssl_server_dn_match=false` | [`Tls::VerifyCa`] |
     /// | | `tcps` | [`Tls::VerifyFull`] |
     ///
     /// What a driver would do only if the server agrees (`allow`, `prefer`, `PREFERRED`) is demanded: nothing falls back to
@@ -125,8 +126,10 @@ impl JdbcUrl {
     }
 
     fn oracle(&self) -> Result<Option<Tls>, &'static str> {
-        if self.word("protocol").as_deref() != Some("tcps") {
-            return Ok(None);
+        match self.word("protocol").as_deref() {
+            Some("tcps") => {}
+            Some("tcp") => return Ok(Some(Tls::Disable)),
+            _ => return Ok(None),
         }
         Ok(Some(match self.flag("ssl_server_dn_match")? {
             Some(false) => Tls::VerifyCa(None),

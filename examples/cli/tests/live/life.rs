@@ -21,7 +21,7 @@ pub(crate) fn from_check_to_the_last_revoke(server: &Server) {
 
     let granted = bench.run(&["grant", "--asset", &offices, "--environment", "env-risk", "-vv"]).ended(0);
     assert!(granted.stdout.starts_with("granted  ") && granted.stdout.contains("new user dz_env-risk_"));
-    assert!(granted.stderr.contains("dzconn_core"), "-vv logs steps: {}", granted.stderr);
+    assert!(granted.stderr.contains("dzconn::audit"), "-vv logs steps: {}", granted.stderr);
     let more = bench.run(&["grant", "--asset", "employees", "--environment", "env-risk"]).ended(0);
     assert!(!more.stdout.contains("new user"), "{}", more.stdout);
     let again = bench.run(&["grant", "--asset", "lst-employees", "--environment", "env-risk"]).ended(0);

@@ -9,6 +9,9 @@ pub(super) const VIEWS: &[View] = &[
     view("USER_TAB_PRIVS", Open::Everybody, 0, TAB_PRIVS, |db, who| {
         tab_privs(db, |grant| [&grant.grantee, &grant.owner, &grant.grantor].contains(&&who.user))
     }),
+    view("ALL_TAB_PRIVS_MADE", Open::Everybody, 0, TAB_PRIVS, |db, who| {
+        tab_privs(db, |grant| [&grant.owner, &grant.grantor].contains(&&who.user))
+    }),
     view("ALL_TAB_PRIVS", Open::Everybody, 0, ALL_TAB_PRIVS, |db, who| {
         let mine =
             |grant: &ObjectGrant| who.holds(&grant.grantee) || [&grant.owner, &grant.grantor].contains(&&who.user);

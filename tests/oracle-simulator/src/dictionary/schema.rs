@@ -42,9 +42,9 @@ pub(super) const VIEWS: &[View] = &[
     view("ALL_TAB_COLUMNS", Open::Everybody, 0, COLUMNS, |db, who| columns(db, |key| db.sees(who, key))),
     view("DBA_SYNONYMS", Open::Catalog, 0, SYNONYMS, |db, _| synonyms(db, |_| true)),
     view("ALL_SYNONYMS", Open::Everybody, 0, SYNONYMS, |db, who| synonyms(db, |key| db.sees(who, key))),
-    view("DBA_RECYCLEBIN", Open::Catalog, 0, &[("OWNER", 0), ("OBJECT_NAME", 0)], |db, _| {
-        let dropped = |(key, object): (&Key, &Object)| match object.kind {
-            Kind::Table { dropped: true, .. } => Some(row![&key.0, &key.1]),
+    view("DBA_RECYCLEBIN", Open::Catalog, 0, &[("OWNER", 0), ("OBJECT_NAME", 0), ("ORIGINAL_NAME", 0)], |db, _| {
+        let dropped = |(key, object): (&Key, &Object)| match &object.kind {
+            Kind::Table { dropped: Some(former), .. } => Some(row![&key.0, &key.1, former]),
             _ => None,
         };
         db.objects.iter().filter_map(dropped).collect()
@@ -149,8 +149,8 @@ const TABLES: &[(&str, u32)] =
     &[("OWNER", 0), ("TABLE_NAME", 0), ("TABLESPACE_NAME", 0), ("STATUS", 0), ("DROPPED", 0), ("TEMPORARY", 0)];
 
 fn tables(db: &Database, which: impl Fn(&Key) -> bool) -> Vec<Vec<Value>> {
-    let row = |(key, object): (&Key, &Object)| match object.kind {
-        Kind::Table { dropped, .. } => Some(row![&key.0, &key.1, "USERS", "VALID", yes_no(dropped), "N"]),
+    let row = |(key, object): (&Key, &Object)| match &object.kind {
+        Kind::Table { dropped, .. } => Some(row![&key.0, &key.1, "USERS", "VALID", yes_no(dropped.is_some()), "N"]),
         _ => None,
     };
     db.objects.iter().filter(|(key, _)| which(key)).filter_map(row).collect()

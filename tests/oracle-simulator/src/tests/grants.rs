@@ -192,3 +192,23 @@ fn columns() {
     assert_eq!(lab.sys().rows(seen), [["NAME", "UPDATE", "OWNER"]]);
     assert!(lab.sys().rows(GRANTORS).is_empty());
 }
+
+/// "ALL_TAB_PRIVS_MADE": grants made by the current user, or on objects that it owns. What was granted in an owner's name is
+/// the owner's.
+#[test]
+fn everybody_sees_the_grants_it_made() {
+    let lab = Lab::new(Version::V19);
+    lab.user("owner", "CREATE TABLE");
+    lab.user("other", "");
+    lab.user("grants_all", "GRANT ANY OBJECT PRIVILEGE");
+    lab.user("reader", "");
+    lab.table("owner.t");
+    let made = "SELECT privilege || ' by ' || grantor FROM sys.all_tab_privs_made WHERE grantee = 'READER' ORDER BY 1";
+    lab.open("owner").ok("GRANT READ ON t TO other WITH GRANT OPTION");
+    lab.open("other").ok("GRANT READ ON owner.t TO reader");
+    assert_eq!(lab.open("other").column(made), ["READ by OTHER"]);
+    lab.open("grants_all").ok("GRANT SELECT ON owner.t TO reader");
+    assert!(lab.open("grants_all").column(made).is_empty());
+    assert_eq!(lab.open("owner").column(made), ["READ by OTHER", "SELECT by OWNER"]);
+    assert!(lab.open("reader").column(made).is_empty());
+}

@@ -1,4 +1,11 @@
+use std::time::Duration;
+
+use dzconn_core::Secret;
+use dzconn_core::model::{JdbcUrl, Tls};
+use dzconn_oracle::driver::{Driver, Login, Trouble};
+
 use super::{Client, Lab};
+use crate::driver::Simulator;
 use crate::options::{Options, Version};
 
 fn ids(sys: &mut Client, user: &str) -> Vec<Vec<String>> {
@@ -105,4 +112,28 @@ fn a_session_knows_where_it_is() {
               SYS_CONTEXT('USERENV', 'SERVICE_NAME'), SYS_CONTEXT('USERENV', 'NETWORK_PROTOCOL'), USER FROM sys.dual";
     assert_eq!(scott.rows(of), [["SCOTT", "DZPDB", "dzpdb", "tcp", "SCOTT"]]);
     scott.fails("SELECT SYS_CONTEXT('USERENV', 'NO_SUCH') FROM dual", 2003);
+}
+
+/// ODPI-C, `dpiError.c`: after some answers, whatever they were about, every call is DPI-1080.
+#[test]
+fn over_odpi_an_answer_may_end_the_session() {
+    let options = Options::new(Version::V19);
+    for (odpi, trouble) in [(false, Trouble::Server(31)), (true, Trouble::Lost)] {
+        let simulator = Simulator::new(if odpi { options.clone().odpi() } else { options.clone() });
+        let login = Login {
+            endpoint: "jdbc:oracle:thin:@//oracle.simulator:1521/dzpdb".parse::<JdbcUrl>().unwrap().endpoint,
+            user: "system".to_owned(),
+            password: Secret::new("System-1".to_owned()),
+            tls: Tls::Disable,
+        };
+        let second = Duration::from_secs(1);
+        let (_other, mut one) =
+            (simulator.connect(&login, second).unwrap(), simulator.connect(&login, second).unwrap());
+        let look = "SELECT sid, serial# FROM gv$session WHERE username = 'SYSTEM' ORDER BY audsid";
+        let id: Vec<String> = one.execute(look, &[], second).unwrap()[0].iter().flatten().cloned().collect();
+        let kill = format!("ALTER SYSTEM KILL SESSION '{},{}'", id[0], id[1]);
+        one.execute(&kill, &[], second).unwrap();
+        assert_eq!(one.execute(&kill, &[], second).unwrap_err().trouble, trouble);
+        assert_eq!(one.execute("SELECT 1 FROM dual", &[], second).is_ok(), !odpi);
+    }
 }

@@ -14,6 +14,8 @@ fn the_recycle_bin_keeps_table_and_grants() {
     let granted = lab.sys().column("SELECT table_name FROM dba_tab_privs WHERE grantee = 'READER'");
     assert!(granted.len() == 1 && granted[0].starts_with("BIN$"), "{granted:?}");
     owner.fails(&format!("REVOKE READ ON \"{}\" FROM reader", granted[0]), 38301);
+    let bin = "SELECT object_name FROM dba_recyclebin WHERE owner = 'OWNER' AND original_name = 'T'";
+    assert_eq!(lab.sys().column(bin), granted);
     // A table of the old name is another one.
     lab.table("owner.t");
     lab.open("reader").fails("SELECT * FROM owner.t", 942);

@@ -4,137 +4,19 @@
 // Tests panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod drops;
+mod grants;
+mod lab;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use dzconn_core::engine::{Created, Lock, LockKey, Login as LoggedIn, Reads};
-use dzconn_core::model::{
-    AdminLogin, AssetPath, ConnectionId, Credentials, EnvironmentId, Source, SourceEndpoint, SourceKey, TableName,
-    Target, Tls, UserName,
-};
-use dzconn_core::{Deadline, EngineConnector, Error, ErrorKind, Secret, SourceEngine};
-use dzconn_oracle::driver::{Connection, Driver, Login};
+use dzconn_core::engine::{Created, Lock, Login as LoggedIn, Reads};
+use dzconn_core::model::{AdminLogin, AssetPath, Target};
+use dzconn_core::{EngineConnector, ErrorKind, Secret};
 use dzconn_oracle_simulator::{Options, Simulator, Version};
 
-/// All that the crate's front page asks for, but for the tables.
-const PRIVILEGES: &[&str] = &[
-    "GRANT CREATE SESSION TO dz WITH ADMIN OPTION",
-    "GRANT CREATE USER TO dz",
-    "GRANT ALTER USER TO dz",
-    "GRANT DROP USER TO dz",
-    "GRANT CREATE PROFILE TO dz",
-    "GRANT ALTER SYSTEM TO dz",
-    "GRANT SELECT_CATALOG_ROLE TO dz",
-    "GRANT EXECUTE ON SYS.DBMS_LOCK TO dz",
-    "GRANT READ ON hr.jobs TO dz WITH GRANT OPTION",
-];
-
-struct Lab {
-    simulator: Simulator,
-    source: Source,
-}
-
-impl Lab {
-    /// A server with the schema HR, and an admin that lacks these of [`PRIVILEGES`].
-    fn new(options: Options, lacking: &[&str]) -> Self {
-        let simulator = Simulator::new(options);
-        let url = simulator.url();
-        let (_, address) = url.rsplit_once('@').unwrap();
-        let (host, service) = address.split_once('/').unwrap();
-        let (host, port) = host.split_once(':').unwrap();
-        let source = Source {
-            connection: ConnectionId::new("c").unwrap(),
-            endpoint: SourceEndpoint {
-                subprotocol: "oracle".into(),
-                host: host.into(),
-                port: port.parse().unwrap(),
-                instance: None,
-                target: Target::Service(service.into()),
-            },
-            admin: AdminLogin { user: "dz".into(), password: Secret::new("Admin-12".into()) },
-            tls: Tls::Disable,
-        };
-        let lab = Self { simulator, source };
-        lab.sys("CREATE USER hr IDENTIFIED BY \"Owner-12\" QUOTA UNLIMITED ON users");
-        lab.sys("CREATE TABLE hr.jobs (n NUMBER)");
-        lab.sys("CREATE USER dz IDENTIFIED BY \"Admin-12\"");
-        for privilege in PRIVILEGES {
-            if !lacking.iter().any(|lacking| privilege.contains(lacking)) {
-                lab.sys(privilege);
-            }
-        }
-        if lacking.iter().any(|lacking| "GRANT CREATE SESSION TO dz WITH ADMIN OPTION".contains(lacking)) {
-            lab.sys("GRANT CREATE SESSION TO dz");
-        }
-        lab
-    }
-
-    fn sys(&self, statement: &str) {
-        self.simulator.as_sys(statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
-    }
-
-    fn engine(&self) -> dzconn_oracle::Oracle {
-        dzconn_oracle::connector().driver(Arc::new(self.simulator.clone()))
-    }
-
-    async fn admin(&self) -> Box<dyn SourceEngine> {
-        self.engine().connect(&self.source, deadline()).await.unwrap()
-    }
-
-    /// A client of that user, past the engine.
-    fn client(&self, user: &Credentials) -> Box<dyn Connection> {
-        let login = Login {
-            endpoint: self.source.endpoint.clone(),
-            user: format!("\"{}\"", user.user),
-            password: user.password.clone(),
-            tls: Tls::Disable,
-        };
-        self.simulator.connect(&login, Duration::from_secs(5)).unwrap()
-    }
-
-    async fn log_in(&self, user: &Credentials) -> LoggedIn {
-        self.engine().log_in(&self.source, user, None, deadline()).await.unwrap()
-    }
-
-    fn credentials(&self, name: &str) -> Credentials {
-        Credentials {
-            endpoint: self.source.endpoint.clone(),
-            database: None,
-            user: UserName::new(name).unwrap(),
-            password: Secret::new("User-0815".into()),
-            ssl: None,
-        }
-    }
-
-    fn table(&self, name: &str) -> TableName {
-        let Target::Service(service) = &self.source.endpoint.target else { panic!("a service") };
-        TableName::in_schema(service, "HR", name).unwrap()
-    }
-}
-
-fn deadline() -> Deadline {
-    Deadline::within(Duration::from_secs(30))
-}
-
-fn v19() -> Options {
-    Options::new(Version::V19)
-}
-
-fn key() -> LockKey {
-    LockKey::new(&SourceKey {
-        connection: ConnectionId::new("c").unwrap(),
-        environment: EnvironmentId::new("e").unwrap(),
-    })
-}
-
-/// The kind, and words that the advice must have.
-fn is(error: &Error, kind: ErrorKind, code: Option<&str>, advice: &str) {
-    assert_eq!((error.kind(), error.vendor_code()), (kind, code), "{error:?}");
-    assert!(error.advice().is_some_and(|text| text.contains(advice)), "{error:?}");
-    assert!(error.to_string().contains("source oracle oracle.simulator:1521"), "{error}");
-}
-
-const SECOND: Duration = Duration::from_secs(1);
+use lab::{Lab, SECOND, deadline, is, key, v19};
 
 #[tokio::test]
 async fn with_all_of_them_everything_works() {
@@ -272,54 +154,6 @@ async fn a_view_whose_owner_may_not_pass_on_what_is_below() {
 }
 
 #[tokio::test]
-async fn a_grant_by_another_is_named() {
-    let lab = Lab::new(v19(), &[]);
-    let (mut admin, user, jobs) = (lab.admin().await, lab.credentials("DZ_U"), lab.table("JOBS"));
-    admin.create_user(&user).await.unwrap();
-    admin.grant(&user.user, &jobs, &[]).await.unwrap();
-    lab.sys("GRANT SELECT ON hr.jobs TO \"DZ_U\"");
-    let error = admin.revoke(&user.user, std::slice::from_ref(&jobs)).await.unwrap_err();
-    is(
-        &error,
-        ErrorKind::GrantedByOther,
-        Some("ORA-01927"),
-        "REVOKE SELECT ON \"HR\".\"JOBS\" FROM \"DZ_U\" as \"HR\"",
-    );
-    let Reads::Yes(ways) = admin.reads(&user.user, &jobs).await.unwrap() else { panic!("it still reads") };
-    assert_eq!(ways, ["SELECT, granted to \"DZ_U\""], "its own grant is gone");
-    // A drop takes everything along.
-    admin.drop_user(&user.user).await.unwrap();
-}
-
-#[tokio::test]
-async fn without_the_right_to_end_sessions() {
-    let lab = Lab::new(v19(), &["ALTER SYSTEM"]);
-    let (mut admin, user, jobs) = (lab.admin().await, lab.credentials("DZ_U"), lab.table("JOBS"));
-    admin.create_user(&user).await.unwrap();
-    admin.grant(&user.user, &jobs, &[]).await.unwrap();
-    let client = lab.client(&user);
-    let error = admin.drop_user(&user.user).await.unwrap_err();
-    is(&error, ErrorKind::SessionsRemain, Some("ORA-01031"), "GRANT ALTER SYSTEM TO \"DZ\"");
-    assert_eq!(lab.log_in(&user).await, LoggedIn::Refused);
-    assert_eq!(admin.reads(&user.user, &jobs).await.unwrap(), Reads::No);
-    drop(client);
-    admin.drop_user(&user.user).await.unwrap();
-}
-
-#[tokio::test]
-async fn without_a_view_of_the_sessions() {
-    let lab = Lab::new(v19(), &["SELECT_CATALOG_ROLE"]);
-    let (mut admin, user) = (lab.admin().await, lab.credentials("DZ_U"));
-    admin.create_user(&user).await.unwrap();
-    let client = lab.client(&user);
-    let error = admin.drop_user(&user.user).await.unwrap_err();
-    is(&error, ErrorKind::SessionsRemain, Some("ORA-01940"), "GRANT SELECT ON SYS.GV_$SESSION TO \"DZ\"");
-    drop(client);
-    admin.drop_user(&user.user).await.unwrap();
-    assert!(!admin.user_exists(&user.user).await.unwrap());
-}
-
-#[tokio::test]
 async fn without_the_catalog() {
     let lab = Lab::new(v19(), &["SELECT_CATALOG_ROLE"]);
     let (mut admin, user, jobs) = (lab.admin().await, lab.credentials("DZ_U"), lab.table("JOBS"));
@@ -339,27 +173,6 @@ async fn without_the_catalog() {
     }
     let reads = engine.log_in(&lab.source, &user, Some(&jobs), deadline()).await.unwrap();
     assert_eq!(reads, LoggedIn::In(Some(Reads::No)));
-}
-
-#[tokio::test]
-async fn on_rds_sessions_are_ended_by_its_package() {
-    let lab = Lab::new(v19().rds(), &["ALTER SYSTEM"]);
-    lab.sys("GRANT EXECUTE ON rdsadmin.rdsadmin_util TO dz");
-    let (mut admin, user) = (lab.admin().await, lab.credentials("DZ_U"));
-    admin.lock(&key(), SECOND, SECOND).await.unwrap();
-    admin.create_user(&user).await.unwrap();
-    let _client = lab.client(&user);
-    admin.drop_user(&user.user).await.unwrap();
-    assert!(!admin.user_exists(&user.user).await.unwrap());
-}
-
-#[tokio::test]
-async fn on_a_cluster_sessions_end_on_every_instance() {
-    let lab = Lab::new(v19().instances(3), &[]);
-    let (mut admin, user) = (lab.admin().await, lab.credentials("DZ_U"));
-    admin.create_user(&user).await.unwrap();
-    let _clients: Vec<_> = (0..5).map(|_| lab.client(&user)).collect();
-    admin.drop_user(&user.user).await.unwrap();
 }
 
 #[tokio::test]
@@ -424,36 +237,6 @@ async fn what_a_user_owns_is_named_and_stays() {
     assert!(found.iter().any(|line| line.contains("owns the table \"Notes\"")), "{found:?}");
     lab.sys("DROP TABLE \"DZ_U\".\"Notes\" PURGE");
     admin.drop_user(&user.user).await.unwrap();
-}
-
-#[tokio::test]
-async fn roles_and_system_privileges_are_ways_to_read() {
-    let lab = Lab::new(Options::new(Version::V23), &[]);
-    let (mut admin, user, jobs) = (lab.admin().await, lab.credentials("DZ_U"), lab.table("JOBS"));
-    admin.create_user(&user).await.unwrap();
-    for statement in [
-        "CREATE ROLE outer_role",
-        "CREATE ROLE inner_role",
-        "GRANT inner_role TO outer_role",
-        "GRANT outer_role TO \"DZ_U\"",
-        "GRANT SELECT ON hr.jobs TO inner_role",
-        "GRANT READ ANY TABLE TO \"DZ_U\"",
-    ] {
-        lab.sys(statement);
-    }
-    let Reads::Yes(ways) = admin.reads(&user.user, &jobs).await.unwrap() else { panic!("it reads") };
-    assert_eq!(
-        ways,
-        ["SELECT, granted to the role \"INNER_ROLE\"", "the system privilege READ ANY TABLE, granted to \"DZ_U\""]
-    );
-    let found = admin.excess(&user.user, std::slice::from_ref(&jobs), 99).await.unwrap();
-    for line in [
-        "\"DZ_U\" has the system privilege READ ANY TABLE",
-        "\"DZ_U\" has the role \"OUTER_ROLE\"",
-        "the role \"OUTER_ROLE\" has the role \"INNER_ROLE\"",
-    ] {
-        assert!(found.iter().any(|found| found == line), "{line} is not in {found:#?}");
-    }
 }
 
 #[tokio::test]

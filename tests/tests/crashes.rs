@@ -1,0 +1,158 @@
+//! Every point between two calls of a grant and a revoke, on real servers and a real store: the process vanishes there, and
+//! whatever comes next puts it right.
+
+// A test may panic: that is how it fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dzconn_core::memory::MemoryCatalog;
+use dzconn_core::model::TableName;
+use dzconn_core::sqlite::{LocalOptions, LocalStore};
+use dzconn_core::testkit::faults::{Faults, When};
+use dzconn_core::workflow::Outcome;
+use dzconn_core::{Engines, Error, Fulfilment, Result};
+use dzconn_tests::engine::{Admin, Fixture, harness};
+use dzconn_tests::world::{subscription, user_exists};
+use libtest_mimic::Trial;
+
+/// What is granted before, and the run that vanishes.
+#[derive(Clone, Copy, Debug)]
+struct Main {
+    name: &'static str,
+    before: &'static [&'static str],
+    grants: bool,
+}
+
+/// First and n-th asset, granted and revoked.
+const MAINS: [Main; 4] = [
+    Main { name: "the_first_grant", before: &[], grants: true },
+    Main { name: "a_further_grant", before: &["offices"], grants: true },
+    Main { name: "a_revoke_that_leaves_others", before: &["employees", "offices"], grants: false },
+    Main { name: "the_last_revoke", before: &["employees"], grants: false },
+];
+
+fn main() -> ExitCode {
+    let names: Vec<String> = MAINS.iter().map(|main| main.name.to_owned()).collect();
+    harness::run_on(1, "crashes", &names, |runtime, server| {
+        let mut trials = Vec::new();
+        for main in MAINS {
+            let (runtime, server) = (runtime.clone(), Arc::clone(server));
+            trials.push(Trial::test(format!("crashes::{}::{}", server.name(), main.name), move || {
+                runtime.block_on(async {
+                    let fixture = server.fixture(Admin::LeastPrivileged).await.map_err(|error| error.to_string())?;
+                    Box::pin(every_point(&*fixture, main)).await;
+                    harness::finish(Ok::<(), Error>(()), fixture.end().await)
+                })
+            }));
+        }
+        trials
+    })
+}
+
+/// A fulfilment all of whose ports are watched, for one environment of its own.
+struct World {
+    fulfilment: Fulfilment,
+    store: LocalStore,
+    faults: Faults,
+    environment: String,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(fixture: &dyn Fixture) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(folder.path().join("store.sqlite"), LocalOptions::new()).await.unwrap();
+        let (faults, catalog) = (Faults::default(), MemoryCatalog::new());
+        catalog.add(fixture.source());
+        let fulfilment = Fulfilment::builder()
+            .engines(Engines::new().with(faults.watch(fixture.connector())))
+            .credentials(faults.watch(store.credentials()))
+            .tracking(faults.watch(store.tracking()))
+            .catalog(catalog)
+            .build()
+            .unwrap();
+        let environment = format!("env-{}", dzconn_tests::engine::tag());
+        Self { fulfilment, store, faults, environment, _folder: folder }
+    }
+
+    async fn run(&self, fixture: &dyn Fixture, table: &TableName, grants: bool) -> Result<Outcome> {
+        let subscription = subscription(&fixture.source().connection, &self.environment, &table.joined())?;
+        if grants { self.fulfilment.grant(&subscription).await } else { self.fulfilment.revoke(&subscription).await }
+    }
+}
+
+async fn every_point(fixture: &dyn Fixture, main: Main) {
+    let tables = ["employees", "offices", "salaries"].map(|name| fixture.table(name));
+    for table in &tables {
+        fixture.create_table(table).await.unwrap();
+    }
+    let table = |name: &str| tables.iter().find(|table| table.name().eq_ignore_ascii_case(name)).unwrap();
+    let mut points = 0;
+    for n in 0.. {
+        for when in [When::Before, When::After] {
+            let world = World::new(fixture).await;
+            for name in main.before {
+                world.run(fixture, table(name), true).await.unwrap();
+            }
+            world.faults.vanish(n, when);
+            let vanished = tokio::select! {
+                outcome = world.run(fixture, table("employees"), main.grants) => { outcome.unwrap(); false }
+                () = world.faults.vanished() => true,
+            };
+            world.faults.heal();
+            let context = format!("{}, vanished {when:?} call {n}", main.name);
+            if !vanished {
+                assert!(points > 10, "{} has only {points} points", main.name);
+                return;
+            }
+            points += 1;
+            // In turn: the same run again, the opposite one, one for another asset.
+            match n % 3 {
+                0 => finish(fixture, &world, table("employees"), main.grants, &context).await,
+                1 => finish(fixture, &world, table("employees"), !main.grants, &context).await,
+                _ => finish(fixture, &world, table("salaries"), true, &context).await,
+            }
+            for name in ["employees", "offices", "salaries"] {
+                world.run(fixture, table(name), false).await.unwrap_or_else(|error| panic!("{context}: {error}"));
+            }
+            nothing_is_left(fixture, &world, &context).await;
+        }
+    }
+}
+
+/// The next run succeeds, and what it grants is read with what the consumer's secret holds.
+async fn finish(fixture: &dyn Fixture, world: &World, table: &TableName, grants: bool, context: &str) {
+    use dzconn_core::testkit::engine::{Attempt, Attempted};
+
+    let outcome = world.run(fixture, table, grants).await.unwrap_or_else(|error| panic!("{context}: {error}"));
+    match outcome {
+        Outcome::Granted(granted) => {
+            let session = fixture.open(&granted.credentials).await.unwrap();
+            let mut session = session.unwrap_or_else(|| panic!("{context}: the secret does not log in"));
+            let read = session.attempt(&Attempt::Read(table.clone())).await.unwrap();
+            assert_eq!(read, Attempted::Did(2), "{context}");
+        }
+        Outcome::Revoked(_) => assert!(!grants, "{context}"),
+        other => panic!("{context}: {other:?}"),
+    }
+}
+
+async fn nothing_is_left(fixture: &dyn Fixture, world: &World, context: &str) {
+    use dzconn_core::CredentialStore as _;
+    use dzconn_core::TrackingStore as _;
+    use dzconn_core::model::{SourceKey, UserNaming};
+    use dzconn_core::store::Query;
+
+    for query in [Query::Sources(None), Query::Assets(None), Query::Mappings] {
+        let page = world.store.tracking().list(&query, None).await.unwrap();
+        assert!(page.records.is_empty(), "{context}: {:?}", page.records);
+    }
+    assert!(world.store.credentials().names("").await.unwrap().is_empty(), "{context}: a secret is left");
+    let key = SourceKey { connection: fixture.source().connection, environment: world.environment.parse().unwrap() };
+    let connector = fixture.connector();
+    let user = UserNaming::default().name(&key, connector.max_user_name()).unwrap();
+    let user = connector.fold_user_name(user);
+    assert!(!user_exists(fixture, &user).await.unwrap(), "{context}: {user} is left");
+}
