@@ -62,7 +62,7 @@ pub(crate) fn what_a_request_takes_a_form_takes() {
     let values = prop::collection::vec(pieces, 1..4).prop_map(|pieces| pieces.concat());
     let forms: Vec<_> = Product::ALL.map(|product| (product, template::read(product).unwrap())).into();
     let mut taken = BTreeSet::new();
-    let mut runner = TestRunner::new(Config::with_cases(3000));
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(1000) });
     let seen = std::cell::RefCell::new(&mut taken);
     runner
         .run(&values, |value| {
