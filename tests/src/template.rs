@@ -2,6 +2,8 @@
 //!
 //! Of the functions, those that the toolkit uses are known, as the Template Reference Guide has them; any other one is an error.
 
+#![allow(clippy::indexing_slicing, reason = "of JSON values only: what is not there is null")]
+
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
@@ -195,7 +197,7 @@ impl Stack<'_> {
             let (name, after) = after.split_once('}').ok_or_else(|| trouble(format!("Fn::Sub: {template}")))?;
             made.push_str(before);
             match (name.strip_prefix('!'), name.split_once('.')) {
-                (Some(literal), _) => made.push_str(&format!("${{{literal}}}")),
+                (Some(literal), _) => made.extend(["${", literal, "}"]),
                 (None, Some((resource, attribute))) => made.push_str(&self.attribute(resource, attribute)?),
                 (None, None) => made.push_str(text(&self.reference(name)?.unwrap_or_default())?),
             }
@@ -216,8 +218,9 @@ impl Stack<'_> {
         };
         match (function.as_str(), argument) {
             ("Condition", name) => self.holds(text(name)?),
-            ("Fn::Equals", Value::Array(sides)) if sides.len() == 2 => {
-                Ok(self.value(&sides[0])? == self.value(&sides[1])?)
+            ("Fn::Equals", Value::Array(_)) => {
+                let [left, right] = list(argument)? else { return Err(trouble(format!("Fn::Equals: {argument}"))) };
+                Ok(self.value(left)? == self.value(right)?)
             }
             ("Fn::Not", Value::Array(inner)) if inner.len() == 1 => Ok(!self.is_true(&inner[0])?),
             ("Fn::And", Value::Array(all)) => all.iter().try_fold(true, |sofar, one| Ok(sofar && self.is_true(one)?)),

@@ -172,7 +172,7 @@ impl Product {
         }
     }
 
-    /// What `CloudFormation` wants acknowledged ("Acknowledging IAM resources in CloudFormation templates", and
+    /// What `CloudFormation` wants acknowledged ("Acknowledging IAM resources" in its User Guide, and
     /// `CAPABILITY_AUTO_EXPAND` for a transform).
     pub const fn capabilities(self) -> &'static [&'static str] {
         match self {

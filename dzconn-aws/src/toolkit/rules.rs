@@ -53,7 +53,7 @@ rules! {
     };
     SUFFIX: "1 to 20 letters, digits, hyphens and underscores", |v| sized(v, 1..=20) && all(v, b"-_");
     ROLE_ARN: "a role's ARN, such as arn:aws:iam::111122223333:role/deployer", |v| {
-        is_arn(v, "iam", |region| region.is_empty(), |rest| {
+        is_arn(v, "iam", str::is_empty, |rest| {
             rest.strip_prefix("role/").is_some_and(|name| sized(name, 1..=575) && all(name, b"/_+=,.@-"))
         })
     };
