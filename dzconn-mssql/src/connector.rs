@@ -1,19 +1,22 @@
 //! Endpoint and login into a connection.
 
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dzconn_core::engine::{Action, Login, Reads};
+use dzconn_core::engine::{Action, Login, Reads, named};
 use dzconn_core::model::{Credentials, Source, TableName, Target, Tls};
 use dzconn_core::{Deadline, EngineConnector, Error, ErrorKind, Result, Secret, SourceEngine};
+use futures_util::future::select_ok;
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel, SqlBrowser};
 use tokio::net::TcpStream;
 use tokio_util::compat::TokioAsyncWriteCompatExt;
 
 use crate::engine::Session;
-use crate::error::{refused_login, unreachable};
+use crate::error::{number, refused_login, unreachable};
 use crate::sql::{self, MAX_NAME, look};
-use crate::wire::{Connection, Wire};
+use crate::wire::{Connection, Wire, columns};
 
 /// An engine with the usual time-outs.
 pub fn connector() -> SqlServer {
@@ -42,6 +45,31 @@ impl SqlServer {
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout.max(Duration::from_secs(1));
         self
+    }
+
+    /// Whether a database that does not open for a user is open, and it is the user that it refuses. That is asked in master,
+    /// which every login may enter.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    async fn is_shut_out(&self, source: &Source, user: &Credentials, deadline: Deadline) -> Result<bool> {
+        let Some(name) = source.endpoint.database() else { return Ok(false) };
+        let mut master = source.clone();
+        master.endpoint.target = Target::Database("master".to_owned());
+        let connection = match self.open(&master, user.user.as_str(), &user.password, deadline).await {
+            Ok(connection) => connection,
+            // No login's: that of a contained user, whose database is open since it knew the password.
+            Err(error) if error.kind() == ErrorKind::AdminLoginRefused => return Ok(true),
+            Err(error) if error.vendor_code() == Some(CANNOT_OPEN) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let mut wire = Wire::new(connection, source, self.statement_timeout);
+        let answers = deadline.run("looking for the database", wire.run(sql::look::database(name))).await;
+        let answers = answers.and_then(|answers| answers.or_refused("the database cannot be looked for"));
+        let answers = answers.map_err(|error| error.on_source(source))?;
+        let found = answers.rows(0).first().map(|row| columns(row));
+        let _ = deadline.run("logging out", wire.close()).await;
+        Ok(found.is_some_and(|[_, can_enter, _, state]| can_enter == "0" && state == "ONLINE"))
     }
 
     /// Logs in, as whomever.
@@ -76,9 +104,33 @@ async fn connect(mut options: Config, source: &Source, user: &str) -> Result<Con
     .map_err(|error| refused_login(error, source, user))
 }
 
+/// How long one address is tried before the next one is tried as well.
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// Connects to the address of the host that answers first: the name of an availability group's listener has one in every
+/// subnet, and only one of them is in use.
 async fn reach(host: &str, port: u16, source: &Source) -> Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| unreachable(error, source))?;
-    stream.set_nodelay(true).map_err(|error| unreachable(error, source))?;
+    let reached = async {
+        let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+        let stream = race(addresses).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    };
+    reached.await.map_err(|error| unreachable(error, source))
+}
+
+pub(crate) async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let tries = addresses.into_iter().zip(0..).map(|(address, place): (_, u32)| {
+        Box::pin(async move {
+            tokio::time::sleep(NEXT_ADDRESS_AFTER * place).await;
+            TcpStream::connect(address).await
+        })
+    });
+    let tries: Vec<_> = tries.collect();
+    if tries.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
+    }
+    let (stream, _others) = select_ok(tries).await?;
     Ok(stream)
 }
 
@@ -88,6 +140,9 @@ fn no_instance(error: tiberius::error::Error, source: &Source) -> Error {
         .advise("let this host reach the server at UDP port 1434, or better name the instance's port in the URL")
         .on_source(source)
 }
+
+/// What a server says of a database that is missing, closed to the login, offline, being restored or failing over.
+const CANNOT_OPEN: &str = "SQL Server 4060";
 
 /// A name that no certificate has, and no host.
 const NOBODY: &str = "plain-text-was-demanded.invalid";
@@ -165,7 +220,7 @@ impl EngineConnector for SqlServer {
         let wire = Wire::new(connection, source, self.statement_timeout);
         let start = Session::start(wire, self.statement_timeout);
         let session = deadline.run("starting the session", start).await;
-        Ok(Box::new(session.map_err(|error| error.on_source(source))?))
+        Ok(named(source, session.map_err(|error| error.on_source(source))?))
     }
 
     async fn log_in(
@@ -178,6 +233,13 @@ impl EngineConnector for SqlServer {
         let connection = match self.open(source, credentials.user.as_str(), &credentials.password, deadline).await {
             Ok(connection) => connection,
             Err(error) if error.kind() == ErrorKind::AdminLoginRefused => return Ok(Login::Refused),
+            Err(error) if error.vendor_code() == Some(CANNOT_OPEN) => {
+                return if Box::pin(self.is_shut_out(source, credentials, deadline)).await? {
+                    Ok(Login::Refused)
+                } else {
+                    Err(error)
+                };
+            }
             Err(error) => return Err(error),
         };
         let mut wire = Wire::new(connection, source, self.statement_timeout);
@@ -207,12 +269,10 @@ async fn may_read(wire: &mut Wire, own: Option<&str>, table: &TableName) -> Resu
     let place = (own != Some(table.database())).then_some(table.database());
     let answers = wire.run(look::probe(place, object)).await?;
     match answers.refused {
-        None if answers.rows(0).first().and_then(|row| row.first()).is_some_and(|value| value == "1") => {
-            Ok(Reads::Yes(vec!["that user's own session".to_owned()]))
-        }
-        None => Ok(Reads::No),
-        // It may not enter the database, or there is none.
+        None => Ok(Reads::Yes(vec!["that user's own session".to_owned()])),
+        // It may not read that, nor enter the database; or there is none.
         Some(refusal) if matches!(refusal.kind(), ErrorKind::AdminDenied | ErrorKind::TableNotFound) => Ok(Reads::No),
+        Some(refusal) if refusal.number() == number::BROKEN_VIEW => Ok(Reads::No),
         Some(refusal) => Err(refusal.into_error("reading as the user")),
     }
 }

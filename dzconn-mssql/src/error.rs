@@ -2,6 +2,7 @@
 
 use std::io;
 
+use dzconn_core::engine::{Refusal, kind_in};
 use dzconn_core::model::Source;
 use dzconn_core::{Error, ErrorKind};
 use tiberius::error::TokenError;
@@ -20,10 +21,12 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (297, "the user does not have permission to perform this action", K::AdminDenied),
     (300, "permission denied on server", K::AdminDenied),
     (596, "cannot continue the execution because the session is in the kill state", K::ConnectionLost),
+    (615, "could not find the database id, which may have been dropped or taken offline", K::Unreachable),
     (701, "insufficient system memory to run this query", K::Contention),
     (911, "database does not exist", K::TableNotFound),
     (916, "the principal is not able to access the database", K::AdminDenied),
     (924, "database is already open and can only have one user at a time", K::Unreachable),
+    (926, "database cannot be opened: it has been marked suspect by recovery", K::Unreachable),
     (927, "database cannot be opened: it is in the middle of a restore", K::Unreachable),
     (942, "database cannot be opened because it is offline", K::Unreachable),
     (945, "database cannot be opened: inaccessible files or insufficient memory", K::Unreachable),
@@ -38,8 +41,9 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (2812, "could not find stored procedure", K::Unexpected),
     (3906, "database is read-only", K::ReadOnly),
     (3960, "snapshot isolation transaction aborted due to update conflict", K::Contention),
-    (4060, "cannot open database requested by the login", K::AdminLoginRefused),
-    (4064, "cannot open user default database", K::AdminLoginRefused),
+    (4060, "cannot open database requested by the login", K::Unreachable),
+    (4064, "cannot open user default database", K::Unreachable),
+    (4413, "could not use the view because of binding errors", K::Unexpected),
     (4611, "to revoke or deny grantable privileges, specify the CASCADE option", K::Unexpected),
     (4613, "grantor does not have GRANT permission", K::NoGrantOption),
     (4629, "permissions on server scoped catalog views can be granted only in master", K::AdminDenied),
@@ -79,12 +83,14 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (15284, "the database principal has granted or denied permissions to objects", K::UserOwnsObjects),
     (15404, "could not obtain information about Windows group or user", K::Unexpected),
     (15421, "the database principal owns a database role", K::UserOwnsObjects),
+    (15433, "the supplied parameter sid is in use", K::Unexpected),
     (15434, "could not drop the login: the user is currently logged in", K::SessionsRemain),
     (17142, "SQL Server service has been paused", K::Unreachable),
     (17187, "SQL Server is not ready to accept new client connections", K::Unreachable),
     (17191, "cannot accept a new connection because the session has been terminated", K::Unreachable),
     (17197, "login failed due to timeout", K::Unreachable),
     (17809, "the maximum number of user connections has already been reached", K::TooManyConnections),
+    (17892, "logon failed due to trigger execution", K::AdminLoginRefused),
     (18401, "login failed: server is in script upgrade mode", K::Unreachable),
     (18450, "login failed: not defined as a valid login of a trusted connection", K::AdminLoginRefused),
     (18451, "login failed: only administrators may connect at this time", K::Unreachable),
@@ -98,6 +104,7 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
     (18487, "login failed: the password of the account has expired", K::AdminLoginRefused),
     (18488, "login failed: the password of the account must be changed", K::AdminLoginRefused),
     (33233, "a user with a password needs a contained database", K::InvalidConfig),
+    (40143, "the replica that the data node hosts is not primary (Azure)", K::Unreachable),
     (40197, "the service has encountered an error processing the request (Azure)", K::Unreachable),
     (40501, "the service is currently busy (Azure)", K::Throttled),
     (40508, "USE is not supported to switch between databases (Azure)", K::TableNotFound),
@@ -117,12 +124,14 @@ pub(crate) const TABLE: &[(u32, &str, ErrorKind)] = &[
 /// Numbers whose meaning depends on the statement that they answer.
 pub(crate) mod number {
     pub(crate) const DEADLOCK: u32 = 1205;
+    pub(crate) const BROKEN_VIEW: u32 = 4413;
     pub(crate) const NO_SUCH_SESSION: u32 = 6106;
     pub(crate) const MAY_NOT_KILL: u32 = 6102;
     pub(crate) const USER_EXISTS: u32 = 15_023;
     pub(crate) const LOGIN_EXISTS: u32 = 15_025;
     pub(crate) const OTHER_USER: u32 = 15_063;
     pub(crate) const CANNOT_FIND: u32 = 15_151;
+    pub(crate) const SID_IN_USE: u32 = 15_433;
     pub(crate) const LOGGED_IN: u32 = 15_434;
     pub(crate) const CANNOT_OPEN_DATABASE: u32 = 4060;
     pub(crate) const NO_DEFAULT_DATABASE: u32 = 4064;
@@ -134,54 +143,19 @@ const FATAL: u8 = 20;
 
 /// What a number means, where nothing says otherwise.
 pub(crate) fn kind(number: u32) -> ErrorKind {
-    TABLE.iter().find(|(known, ..)| *known == number).map_or(K::Unexpected, |(.., kind)| *kind)
+    kind_in(TABLE, number)
 }
 
-/// The server's answer to a statement that it did not carry out.
-#[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    pub(crate) number: u32,
-    severity: u8,
-    /// The server's words; never of a statement that had a password in it.
-    text: Option<String>,
+/// The server's answer to a statement that it did not carry out; its words only of one that had no password in it.
+pub(crate) fn refusal(error: &TokenError, secret: bool) -> Refusal {
+    let number = error.code();
+    let text = (!secret).then(|| error.message().to_owned());
+    Refusal::new(number, kind(number), format!("SQL Server {number}"), text)
 }
 
-impl Refusal {
-    pub(crate) fn new(error: &TokenError, secret: bool) -> Self {
-        Self { number: error.code(), severity: error.class(), text: (!secret).then(|| error.message().to_owned()) }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn of(number: u32, severity: u8) -> Self {
-        Self { number, severity, text: Some("the server's words".to_owned()) }
-    }
-
-    pub(crate) fn kind(&self) -> ErrorKind {
-        kind(self.number)
-    }
-
-    /// Whether the session lacks a privilege.
-    pub(crate) fn is_denied(&self) -> bool {
-        self.kind() == K::AdminDenied
-    }
-
-    pub(crate) fn ends_session(&self) -> bool {
-        self.severity >= FATAL || self.kind() == K::ConnectionLost
-    }
-
-    /// What was attempted, and the server's answer.
-    pub(crate) fn into_error(self, what: &str) -> Error {
-        let kind = self.kind();
-        self.into_error_of(kind, what)
-    }
-
-    pub(crate) fn into_error_of(self, kind: ErrorKind, what: &str) -> Error {
-        let detail = match &self.text {
-            Some(text) => format!("{what}: {text}"),
-            None => what.to_owned(),
-        };
-        Error::new(kind, detail).vendor(format!("SQL Server {}", self.number))
-    }
+/// Whether the server closes the connection after an error of this number and severity.
+pub(crate) fn ends_session(number: u32, severity: u8) -> bool {
+    severity >= FATAL || kind(number) == K::ConnectionLost
 }
 
 /// What a driver error is when no statement's answer is awaited in particular.
@@ -191,7 +165,7 @@ pub(crate) fn lost(error: tiberius::error::Error) -> Error {
             Error::new(K::ConnectionLost, "the server closed the connection or cannot be reached any more")
                 .because(error)
         }
-        tiberius::error::Error::Server(error) => Refusal::new(&error, true).into_error("the server ended the session"),
+        tiberius::error::Error::Server(error) => refusal(&error, true).into_error("the server ended the session"),
         // What could not be decoded is not shown: it may be a statement's text.
         _ => Error::new(K::ConnectionLost, "the server's answer was not understood"),
     }
@@ -214,7 +188,7 @@ pub(crate) fn refused_login(error: tiberius::error::Error, source: &Source, user
 
     let tls = source.tls.is_encrypted();
     let error = match error {
-        tiberius::error::Error::Server(error) => login_answer(Refusal::new(&error, false), user),
+        tiberius::error::Error::Server(error) => login_answer(refusal(&error, false), user),
         tiberius::error::Error::Protocol(text) if tls && text == NO_ENCRYPTION => no_tls("the server does not encrypt"),
         // Encryption begins before the login. What objects to the certificate, the bundle or the handshake comes as one of
         // these; whatever else, as what it was to the socket.
@@ -222,7 +196,7 @@ pub(crate) fn refused_login(error: tiberius::error::Error, source: &Source, user
         | tiberius::error::Error::Io { kind: InvalidData | InvalidInput | NotFound, .. }
             if tls =>
         {
-            no_tls("the server does not offer what the connection demands of TLS").because(error)
+            no_tls("the server does not offer what the connection demands of TLS").because(reason(error))
         }
         tiberius::error::Error::Tls(_) | tiberius::error::Error::Io { kind: InvalidData, .. } => {
             Error::new(K::Tls, "the server takes no plain text").advise("let the connection demand TLS")
@@ -239,6 +213,20 @@ pub(crate) fn refused_login(error: tiberius::error::Error, source: &Source, user
     error.on_source(source)
 }
 
+/// Where the driver's advice begins in what it says of a certificate that it rejects: how a program is changed so that it
+/// checks less, which no operator should read.
+const ADVICE: &str = " To connect anyway";
+
+/// The error without that advice.
+fn reason(error: tiberius::error::Error) -> tiberius::error::Error {
+    match error {
+        tiberius::error::Error::Tls(text) => {
+            tiberius::error::Error::Tls(text.split(ADVICE).next().unwrap_or_default().to_owned())
+        }
+        error => error,
+    }
+}
+
 fn no_tls(what: &str) -> Error {
     Error::new(K::Tls, what).advise(
         "check that the server has TLS on, that the CA bundle is the one that signed its certificate, and that the \
@@ -252,9 +240,10 @@ fn login_answer(refusal: Refusal, user: &str) -> Error {
         K::AdminDenied | K::TableNotFound => K::AdminLoginRefused,
         kind => kind,
     };
-    let advice = match (kind, refusal.number) {
+    let advice = match (kind, refusal.number()) {
         (_, number::CANNOT_OPEN_DATABASE | number::NO_DEFAULT_DATABASE) => {
-            "check that the database of the connection exists and is online, and that the login has a user there"
+            "the database may be offline, be restored or fail over: try again in a while; otherwise check that it exists under \
+             this name, and that the login has a user there"
         }
         (K::AdminLoginRefused, _) => {
             "check the secret of the connection, and that the login is enabled and not locked; the server's error log says why"

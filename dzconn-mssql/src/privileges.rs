@@ -3,17 +3,18 @@
 //!
 //! What is counted and what is not is said in the [crate]'s documentation, "What is read back".
 
+use dzconn_core::Result;
 use dzconn_core::engine::Reads;
 use dzconn_core::model::{TableName, UserName};
-use dzconn_core::{Error, ErrorKind, Result};
 
 use crate::engine::{Facts, Located, Table, locate, table};
 use crate::sql::look;
 use crate::sql::{self, Place, Principal};
-use crate::wire::{Wire, columns};
+use crate::wire::{Wire, any, columns};
 
-/// The id of PUBLIC in every database.
+/// The ids of PUBLIC and of the owner in every database.
 const PUBLIC: i64 = 0;
+const DBO: i64 = 1;
 
 /// SELECT that a user has itself on a table, or on one of its columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,16 +91,56 @@ fn needs(database: &str) -> String {
     format!("the admin lacks VIEW DEFINITION on the database {}", sql::spell_name(database))
 }
 
-/// For what would not be complete otherwise.
-pub(crate) async fn must_see_all(wire: &mut Wire, database: &str, admin: &str) -> Result<()> {
+/// Whether the admin sees everything that a user was granted in a database.
+pub(crate) enum Sight {
+    Whole,
+    /// Not all, and what the admin lacks.
+    Partial(String),
+}
+
+/// Whether the admin sees everything that a user was granted there. VIEW SECURITY DEFINITION shows every grant, and not every
+/// table that it is on.
+pub(crate) async fn sight(wire: &mut Wire, place: Place<'_>, database: &str, user: i64) -> Result<Sight> {
     match sees_all(wire, database).await? {
-        (false, false) => Err(Error::new(ErrorKind::AdminDenied, needs(database)).advise(format!(
-            "in {}: GRANT VIEW DEFINITION TO {}",
-            sql::spell_name(database),
-            sql::spell_name(admin)
-        ))),
-        _ => Ok(()),
+        (true, _) => return Ok(Sight::Whole),
+        (false, false) => return Ok(Sight::Partial(needs(database))),
+        (false, true) => {}
     }
+    let answers = wire.run(look::unseen(place, &[user])).await?.or_refused("the privileges cannot be looked for")?;
+    let on_tables = answers.rows(0).iter().any(|row| row.first().is_some_and(|class| class == "1"));
+    Ok(if on_tables { Sight::Partial(needs(database)) } else { Sight::Whole })
+}
+
+/// Who a user is in a database.
+struct Presence {
+    /// The user of its name, if that is dzconn's, or of its login, whatever its name.
+    id: Option<i64>,
+    /// Whether it owns the database.
+    owns: bool,
+    /// What the admin lacks to tell that there is no user, if it sees none.
+    lacks: Option<String>,
+}
+
+async fn presence(wire: &mut Wire, facts: &Facts, place: Place<'_>, user: Principal<'_>) -> Result<Presence> {
+    let database = place.unwrap_or(&facts.database);
+    let query = look::user(place, database, user.name(), !facts.makes_contained());
+    let answers = wire.run(query).await?.or_refused("the user cannot be looked for")?;
+    let mut presence = Presence { id: None, owns: false, lacks: None };
+    for row in answers.rows(0) {
+        let [name, kind, authentication, login, id, _, _, _, is_login] = columns(row);
+        let Ok(id) = id.parse() else { continue };
+        let is_named = name == user.name() && (authentication == "2" || login == user.name());
+        if is_login == "1" && id == DBO {
+            presence.owns = true;
+        } else if kind.trim() == "S" && (is_named || is_login == "1" && presence.id.is_none()) {
+            presence.id = Some(id);
+        }
+    }
+    if presence.id.is_none() && !any(answers.rows(1)) {
+        let database = sql::spell_name(database);
+        presence.lacks = Some(format!("the admin lacks ALTER ANY USER or VIEW DEFINITION on the database {database}"));
+    }
+    Ok(presence)
 }
 
 /// Reads what decides whether a user reads a table.
@@ -189,34 +230,40 @@ pub(crate) async fn reads(wire: &mut Wire, facts: &Facts, user: &UserName, name:
     let principal = Principal::new(user)?;
     let Some(object) = sql::object(name) else { return Ok(Reads::No) };
     let place = match locate(wire, facts, name.database()).await? {
-        Located::At(place) => place,
+        Located::At { place, .. } => place,
         Located::Missing => return Ok(Reads::No),
         Located::Closed(error) => return Ok(Reads::CannotTell(error.detail().to_owned())),
     };
-    let mut always = Vec::new();
-    let mut unless_denied = Vec::new();
+    let (mut always, mut unless_denied) = (Vec::new(), Vec::new());
     if !facts.azure {
         let answers = wire.run(look::login(principal)).await?.or_refused("the login cannot be looked for")?;
-        if answers.rows(0).first().and_then(|row| row.first()).is_some_and(|name| name == user.as_str()) {
-            (always, unless_denied) = server_ways(wire, principal).await?;
+        match answers.rows(0).first().and_then(|row| row.first()) {
+            Some(found) if found == user.as_str() => (always, unless_denied) = server_ways(wire, principal).await?,
+            None if !facts.has_contained_admin() && !any(answers.rows(1)) => {
+                return Ok(Reads::CannotTell("the admin lacks ALTER ANY LOGIN".to_owned()));
+            }
+            _ => {}
         }
     }
-    let answers = wire.run(look::user(place, principal)).await?.or_refused("the user cannot be looked for")?;
-    let row = answers.rows(0).first().map(|row| columns::<6>(row));
-    // Its own, or the one of its login.
-    let is_own = |[found, _, authentication, login, ..]: &[&str; 6]| {
-        *found == user.as_str() && (*authentication == "2" || *login == user.as_str())
-    };
-    let id = row.filter(is_own).and_then(|[.., id, _]| id.parse().ok());
+    let Presence { id, owns, lacks } = presence(wire, facts, place, principal).await?;
     let database = place.unwrap_or(&facts.database);
+    if owns {
+        always.push(format!("it owns the database {}", sql::spell_name(database)));
+    }
     let Some(table) = table(wire, place, object).await? else {
-        let Some(id) = id else { return Ok(Reads::No) };
-        let by_server = !(always.is_empty() && unless_denied.is_empty());
-        return reads_unseen(wire, place, database, id, by_server).await;
+        let otherwise = !(always.is_empty() && unless_denied.is_empty());
+        return match (id, lacks) {
+            (Some(id), _) => reads_unseen(wire, place, database, id, otherwise).await,
+            (None, None) if !otherwise => Ok(Reads::No),
+            (None, lacks) => match sees_all(wire, database).await? {
+                (true, _) => Ok(Reads::No),
+                _ => Ok(Reads::CannotTell(lacks.unwrap_or_else(|| needs(database)))),
+            },
+        };
     };
     let mut reading = match id {
         Some(id) => reading(wire, place, database, id, &table).await?,
-        None => Reading { sees_all: true, ..Reading::default() },
+        None => Reading { sees_all: lacks.is_none(), ..Reading::default() },
     };
     let sees_all = reading.sees_all;
     reading.open_ways.extend(always);
@@ -225,7 +272,7 @@ pub(crate) async fn reads(wire: &mut Wire, facts: &Facts, user: &UserName, name:
     Ok(match ways.is_empty() {
         false => Reads::Yes(ways),
         true if sees_all => Reads::No,
-        true => Reads::CannotTell(needs(database)),
+        true => Reads::CannotTell(lacks.unwrap_or_else(|| needs(database))),
     })
 }
 
@@ -253,11 +300,19 @@ pub(crate) async fn excess(
     wire: &mut Wire,
     facts: &Facts,
     place: Place<'_>,
-    user: i64,
+    user: Principal<'_>,
     granted: &[TableName],
     limit: usize,
 ) -> Result<Vec<String>> {
     let database = place.unwrap_or(&facts.database);
+    // Which databases it owns, their list says.
+    let user = match presence(wire, facts, place, user).await? {
+        Presence { id: Some(user), .. } => user,
+        Presence { lacks: Some(lacks), .. } => {
+            return Ok(vec![format!("what it may do in {} cannot be told: {lacks}", sql::spell_name(database))]);
+        }
+        Presence { .. } => return Ok(Vec::new()),
+    };
     let holders = holders(wire, place, user).await?;
     let (definition, security) = sees_all(wire, database).await?;
     let spelled = sql::spell_name(database);
@@ -280,7 +335,7 @@ pub(crate) async fn excess(
         let usual = match class {
             "0" if is_own => permission == "CONNECT" && !may_pass_on,
             "0" => DEFAULTS.contains(&permission),
-            "1" => permission == "SELECT" && !may_pass_on && is_granted(facts, granted, database, schema, object),
+            "1" => permission == "SELECT" && !may_pass_on && is_granted(granted, database, schema, object),
             _ => false,
         };
         if usual {
@@ -307,13 +362,9 @@ pub(crate) async fn excess(
 /// `TOP` takes more, but nobody reads more.
 const MOST_ROWS: u64 = 1_000_000;
 
-fn is_granted(facts: &Facts, granted: &[TableName], database: &str, schema: &str, name: &str) -> bool {
-    let same = |table: &&TableName| {
-        facts.same(table.database(), database)
-            && table.schema().is_some_and(|own| facts.same(own, schema))
-            && facts.same(table.name(), name)
-    };
-    granted.iter().any(|table| same(&table))
+/// Exactly: to a database that tells case, names that differ in it are two.
+fn is_granted(granted: &[TableName], database: &str, schema: &str, name: &str) -> bool {
+    granted.iter().any(|table| table.database() == database && table.schema() == Some(schema) && table.name() == name)
 }
 
 /// The same of the whole server.

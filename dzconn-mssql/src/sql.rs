@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use dzconn_core::engine::{Action, LockKey};
 use dzconn_core::model::{TableName, UserName};
-use dzconn_core::sql::{Piece, Sql};
+use dzconn_core::sql::{Piece, Sql, one_line};
 use dzconn_core::{Error, ErrorKind, Result, Secret, sql};
+use sha2::{Digest, Sha256};
 
 pub(crate) mod look;
 
@@ -265,15 +266,32 @@ fn password(password: Option<&Secret>) -> Sql {
     sql
 }
 
+/// The security id that a login of this name is made with ("CREATE LOGIN", SID: 16 bytes), so that it is the same on every replica
+/// of an availability group: there a database's users come with the database, and logins do not. The first bit keeps it from
+/// beginning as Windows' ids do.
+fn sid(user: Principal<'_>) -> Sql {
+    let mut hash = Sha256::new();
+    hash.update(b"dzconn login\0");
+    hash.update(user.name().as_bytes());
+    let mut sql = sql!["0x"];
+    for (place, byte) in hash.finalize().iter().take(16).enumerate() {
+        let byte = if place == 0 { *byte | 0x80 } else { *byte };
+        sql.push(&format!("{byte:02X}"));
+    }
+    sql
+}
+
 /// A login whose password does not expire: dzconn's users are rotated by whoever rotates their secret. The server's password
 /// policy holds for it otherwise, as for every login.
-pub(crate) fn create_login(user: Principal<'_>, secret: Option<&Secret>, database: &str) -> Sql {
+pub(crate) fn create_login(user: Principal<'_>, secret: Option<&Secret>, own_sid: bool, database: &str) -> Sql {
+    let sid = if own_sid { sql![", SID = ", sid(user)] } else { Sql::default() };
     let database = Name(database);
     sql![
         "CREATE LOGIN ",
         user,
         " WITH ",
         password(secret),
+        sid,
         ", DEFAULT_DATABASE = ",
         database,
         ", CHECK_EXPIRATION = OFF, CHECK_POLICY = ON"
@@ -335,13 +353,21 @@ fn revoke_from(user: Principal<'_>, object: Object<'_>, column: Option<&str>) ->
     sql!["REVOKE SELECT", column, " ON ", object, " FROM ", user, " CASCADE"]
 }
 
-pub(crate) fn kill(session: u64) -> Sql {
-    sql!["KILL ", session]
+/// Ends a session, unless its number is another's by now. KILL takes no expression.
+pub(crate) fn kill(session: u64, since: &str) -> Sql {
+    sql![
+        "IF EXISTS (SELECT 1 FROM sys.dm_exec_sessions AS s WHERE s.session_id = ",
+        session,
+        " AND CONVERT(nvarchar(30), s.login_time, 126) = ",
+        Text(since),
+        ") KILL ",
+        session
+    ]
 }
 
-/// Whatever was granted to it there goes with it.
+/// Whatever was granted to it there goes with it. `IF EXISTS` would say nothing of a user that the admin may not see.
 pub(crate) fn drop_user(user: &str) -> Sql {
-    sql!["DROP USER IF EXISTS ", Name(user)]
+    sql!["DROP USER ", Name(user)]
 }
 
 pub(crate) fn drop_login(user: Principal<'_>) -> Sql {
@@ -367,6 +393,8 @@ pub(crate) fn plan(action: &Action, own: Option<&str>) -> Result<Vec<String>> {
     const CONTAINED: &str = "where users are contained (Azure SQL Database)";
     const UNLESS: &str = "unless it is there";
     const IF_ANY: &str = "if it has any";
+    const IF_LEFT: &str = "if one is there without its login";
+    const OTHERS: &str = "-- REVOKE ... AS each other grantor, and on columns, where it was granted so";
     let mut lines = Vec::new();
     let mut line = |sql: Sql, words: &[String]| {
         let words: Vec<_> = words.iter().filter(|words| !words.is_empty()).map(String::as_str).collect();
@@ -381,11 +409,12 @@ pub(crate) fn plan(action: &Action, own: Option<&str>) -> Result<Vec<String>> {
     match action {
         Action::CreateUser(user) => {
             let user = Principal::new(user)?;
-            line(create_login(user, None, own.unwrap_or("master")), &words(UNLESS));
+            line(create_login(user, None, true, own.unwrap_or("master")), &words(UNLESS));
+            line(drop_user(user.name()), &words(IF_LEFT));
             line(create_user(user), &words(UNLESS));
             line(enable_login(user), &words("if it was disabled"));
             line(create_contained(user, None), &words(CONTAINED));
-            line(allow_connect(user), &words(CONTAINED));
+            line(allow_connect(user), &words("if it lacks that"));
         }
         Action::SetPassword(user) => {
             let user = Principal::new(user)?;
@@ -394,16 +423,24 @@ pub(crate) fn plan(action: &Action, own: Option<&str>) -> Result<Vec<String>> {
         }
         Action::Grant { user, table, take_back } => {
             let user = Principal::new(user)?;
+            line(drop_user(user.name()), &[place(table), IF_LEFT.to_owned()]);
             line(create_user(user), &[place(table), UNLESS.to_owned()]);
+            line(allow_connect(user), &[place(table), "if it lacks that".to_owned()]);
             line(grant(user, must_be_object(table)?), &[place(table)]);
             for table in take_back {
                 line(revoke(user, must_be_object(table)?), &[place(table), IF_ANY.to_owned()]);
+            }
+            if !take_back.is_empty() {
+                line(sql![OTHERS], &[]);
             }
         }
         Action::Revoke { user, tables } => {
             let user = Principal::new(user)?;
             for table in tables {
                 line(revoke(user, must_be_object(table)?), &[place(table), IF_ANY.to_owned()]);
+            }
+            if !tables.is_empty() {
+                line(sql![OTHERS], &[]);
             }
         }
         Action::DropUser(user) => {
@@ -429,10 +466,4 @@ pub(crate) fn must_be_object(table: &TableName) -> Result<Object<'_>> {
             .on_asset(table)
             .advise("a table is named database.schema.table there, each name of at most 128 characters")
     })
-}
-
-/// A name may hold line breaks, and a reader must not take what follows one for a statement.
-fn one_line(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(shown).collect()
 }

@@ -47,7 +47,8 @@ pub fn statements_about(name: &str) -> Result<Vec<(&'static str, String)>> {
 fn changes(hostile: &str, user: Principal<'_>, object: Object<'_>, key: &LockKey) -> Vec<(&'static str, String)> {
     let password = Secret::new(hostile.to_owned());
     let changes = [
-        ("create_login", sql::create_login(user, Some(&password), hostile)),
+        ("create_login", sql::create_login(user, Some(&password), true, hostile)),
+        ("create_login", sql::create_login(user, Some(&password), false, hostile)),
         ("create_user", sql::create_user(user)),
         ("create_contained", sql::create_contained(user, Some(&password))),
         ("set_login_password", sql::set_login_password(user, Some(&password))),
@@ -60,7 +61,7 @@ fn changes(hostile: &str, user: Principal<'_>, object: Object<'_>, key: &LockKey
         ("revoke", sql::revoke(user, object)),
         ("revoke_as", sql::revoke_as(user, object, None, hostile)),
         ("revoke_as", sql::revoke_as(user, object, Some(hostile), hostile)),
-        ("kill", sql::kill(51)),
+        ("kill", sql::kill(51, "2026-01-02T03:04:05.678")),
         ("drop_user", sql::drop_user(hostile)),
         ("drop_login", sql::drop_login(user)),
     ];
@@ -88,10 +89,12 @@ fn looks<'a>(
     Ok(vec![
         ("facts", look::facts_alone()),
         ("login", look::login(user)),
-        ("may_see_users", look::may_see_users()),
+        ("may_see_users", look::may_see_users(false)),
+        ("may_see_users", look::may_see_users(true)),
         ("logins", look::logins(hostile)),
         ("contained_users", look::contained_users(hostile)),
-        ("user", look::user(place, user)),
+        ("user", look::user(place, hostile, user.name(), true)),
+        ("user", look::user(place, hostile, user.name(), false)),
         ("databases", look::databases(user)),
         ("database_names", look::database_names()),
         ("database", look::database(hostile)),
@@ -106,8 +109,10 @@ fn looks<'a>(
         ("permissions", look::permissions(place, &[5, 0], 100)),
         ("server_roles", look::server_roles(user)),
         ("server_permissions", look::server_permissions(user)),
-        ("may_see_sessions", look::may_see_sessions()),
-        ("sessions", look::sessions(user)),
+        ("may_see_sessions", look::may_see_sessions(false)),
+        ("may_see_sessions", look::may_see_sessions(true)),
+        ("sessions", look::sessions(user, false)),
+        ("sessions", look::sessions(user, true)),
         ("owned", look::owned(place, hostile)),
         ("probe", look::probe(place, object)),
     ])

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use dzconn_core::engine::Refusal;
 use dzconn_core::model::Source;
 use dzconn_core::{Deadline, Error, ErrorKind, Result};
 use futures_util::TryStreamExt;
@@ -10,7 +11,7 @@ use tiberius::{Client, ColumnData, QueryItem, QueryStream, Row, ToSql};
 use tokio::net::TcpStream;
 use tokio_util::compat::Compat;
 
-use crate::error::{Refusal, lost, number};
+use crate::error::{ends_session, lost, number, refusal};
 use crate::sql::Query;
 
 /// The rows of one result, every value as text; NULL is empty.
@@ -50,6 +51,11 @@ impl Answers {
 pub(crate) fn columns<const N: usize>(row: &[String]) -> [&str; N] {
     let mut values = row.iter().map(String::as_str);
     std::array::from_fn(|_| values.next().unwrap_or_default())
+}
+
+/// Whether a row of answers, each 1, 0 or nothing, has a 1.
+pub(crate) fn any(row: &[Vec<String>]) -> bool {
+    row.iter().flatten().any(|value| value == "1")
 }
 
 /// One connection. It never reconnects.
@@ -92,7 +98,7 @@ impl Wire {
         let mut pause = Duration::from_millis(10);
         for _ in 1..TRIES {
             let answers = self.run_once(query.clone(), longer).await?;
-            if answers.refused.as_ref().is_none_or(|refusal| refusal.number != number::DEADLOCK) {
+            if answers.refused.as_ref().is_none_or(|refusal| refusal.number() != number::DEADLOCK) {
                 return Ok(answers);
             }
             tokio::time::sleep(pause).await;
@@ -108,17 +114,12 @@ impl Wire {
         // The server's own limit on waiting for locks is shorter, so that its answer is heard.
         let limit = self.timeout + longer + Duration::from_secs(5);
         let answers = Deadline::within(limit).run("a statement", self.perform(query)).await?;
-        match answers.refused {
-            Some(refusal) if refusal.ends_session() => {
-                Err(refusal.into_error_of(ErrorKind::ConnectionLost, "the server ended the session"))
-            }
-            refused => {
-                self.unfinished = false;
-                Ok(Answers { refused, ..answers })
-            }
-        }
+        self.unfinished = false;
+        Ok(answers)
     }
 
+    /// # Errors
+    /// Also a refusal after which the server closes the connection.
     async fn perform(&mut self, query: Query) -> Result<Answers> {
         let Query { text, bound } = query;
         let secret = text.is_secret();
@@ -138,16 +139,15 @@ impl Wire {
         match ended {
             Ok(()) => Ok(answers),
             Err(tiberius::error::Error::Server(error)) => {
-                answers.refused = Some(Refusal::new(&error, secret));
+                let refusal = refusal(&error, secret);
+                if ends_session(error.code(), error.class()) {
+                    return Err(refusal.into_error_of(ErrorKind::ConnectionLost, "the server ended the session"));
+                }
+                answers.refused = Some(refusal);
                 Ok(answers)
             }
             Err(error) => Err(lost(error)),
         }
-    }
-
-    /// Names the source in an error.
-    pub(crate) fn name(&self, error: Error) -> Error {
-        error.on_source(&self.source)
     }
 
     pub(crate) async fn close(self) -> Result<()> {

@@ -4,8 +4,9 @@ use dzconn_core::model::{AssetPath, TableName, UserName};
 use dzconn_core::{Error, ErrorKind, Result};
 
 use super::Session;
-use super::user::{Found, LOGINS, USERS};
-use crate::privileges;
+use super::user::Found;
+use super::{Located, locate};
+use crate::privileges::{self, Sight};
 use crate::sql::look;
 use crate::sql::{self, Principal};
 use crate::wire::columns;
@@ -54,40 +55,70 @@ impl Session {
         let principal = Principal::new(user)?;
         let found = self.find(principal).await?;
         let mut places: Vec<Option<String>> = vec![None];
-        if matches!(found, Found::Login { .. }) {
-            places.extend(self.sweep(principal).await?.users.into_iter().filter_map(|(place, _)| place).map(Some));
-        }
         let mut excess = Vec::new();
         if matches!(found, Found::Login { .. }) {
+            let sweep = self.sweep(principal, false).await?;
             excess.extend(privileges::server_excess(&mut self.wire, principal).await?);
+            excess.extend(sweep.owns.iter().map(|database| format!("it owns the database {database}")));
+            for (place, _) in sweep.users {
+                if place.is_some() && !places.contains(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        let facts = self.facts.clone();
+        // Where it is said to read something, there may be a user that is not seen.
+        for table in granted {
+            match locate(&mut self.wire, &facts, table.database()).await? {
+                Located::At { place, .. } => {
+                    let place = place.map(str::to_owned);
+                    if !places.contains(&place) {
+                        places.push(place);
+                    }
+                }
+                Located::Missing => {}
+                Located::Closed(error) => {
+                    let line = format!(
+                        "what it may do in {} cannot be told: {}",
+                        sql::spell_name(table.database()),
+                        error.detail()
+                    );
+                    if !excess.contains(&line) {
+                        excess.push(line);
+                    }
+                }
+            }
         }
         for place in places {
             if excess.len() >= limit {
                 break;
             }
-            let Some(id) = self.own_user(place.as_deref(), principal).await? else { continue };
             let room = limit - excess.len();
-            let facts = self.facts.clone();
-            let more = privileges::excess(&mut self.wire, &facts, place.as_deref(), id, granted, room).await?;
-            excess.extend(more);
+            let place = place.as_deref();
+            excess.extend(privileges::excess(&mut self.wire, &facts, place, principal, granted, room).await?);
         }
         excess.truncate(limit);
         Ok(excess)
     }
 
     pub(super) async fn find_users(&mut self, prefix: &str) -> Result<Vec<UserName>> {
-        let answers = self.look("what the admin may see", look::may_see_users()).await?;
-        let [logins, definitions, users] = columns(answers.rows(0).first().map_or(&[][..], Vec::as_slice));
+        let answers = self.look("what the admin may see", look::may_see_users(self.facts.azure)).await?;
+        let [users, definition, security, logins, any_definition, any_security] =
+            columns(answers.rows(0).first().map_or(&[][..], Vec::as_slice));
         let mut names = Vec::new();
-        if !self.facts.azure && !self.facts.has_contained_admin() {
-            if logins != "1" && definitions != "1" {
+        let with_logins = !self.facts.makes_contained();
+        if with_logins {
+            if ![logins, any_definition, any_security].contains(&"1") {
                 return Err(Error::new(ErrorKind::AdminDenied, "the admin may not see which logins there are")
-                    .advise(format!("{LOGINS} TO {}", self.admin())));
+                    .advise(self.logins_needed()));
             }
             names.extend(self.look("the logins cannot be listed", look::logins(prefix)).await?.results);
-        } else if users != "1" {
+        }
+        // The server's own databases have no contained users.
+        let may_have_users = self.facts.azure || !self.facts.is_in_system_database();
+        if may_have_users && ![users, definition, security].contains(&"1") {
             return Err(Error::new(ErrorKind::AdminDenied, "the admin may not see which users there are")
-                .advise(format!("{USERS} TO {}", self.admin())));
+                .advise(self.users_needed(None)));
         }
         names.extend(self.look("the users cannot be listed", look::contained_users(prefix)).await?.results);
         let names = names.into_iter().flatten().flatten();
@@ -104,14 +135,19 @@ impl Session {
             Found::Nobody => return Ok(Vec::new()),
             Found::Contained { .. } => vec![None],
             Found::Login { .. } => {
-                let users = self.sweep(principal).await?.users.into_iter();
+                let users = self.sweep(principal, false).await?.users.into_iter();
                 users.filter(|(_, name)| name == principal.name()).map(|(place, _)| place).collect()
             }
         };
         let mut granted = Vec::new();
         for place in places {
             let database = place.clone().unwrap_or_else(|| self.facts.database.clone());
-            privileges::must_see_all(&mut self.wire, &database, &self.facts.user).await?;
+            let Some(id) = self.own_user(place.as_deref(), principal).await? else { continue };
+            if let Sight::Partial(lacks) = privileges::sight(&mut self.wire, place.as_deref(), &database, id).await? {
+                let admin = sql::spell_name(self.admin_in(place.as_deref()));
+                return Err(Error::new(ErrorKind::AdminDenied, lacks)
+                    .advise(format!("in {}: GRANT VIEW DEFINITION TO {admin}", sql::spell_name(&database))));
+            }
             let query = look::granted(place.as_deref(), principal);
             let answers = self.look("the user's privileges cannot be listed", query).await?;
             for row in answers.rows(0) {

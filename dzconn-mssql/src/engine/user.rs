@@ -1,14 +1,13 @@
 //! Which user is meant, and how it comes to be.
 
-use dzconn_core::engine::Created;
+use dzconn_core::engine::{Created, Refusal};
 use dzconn_core::model::Credentials;
 use dzconn_core::{Error, ErrorKind, Result, Secret};
 
-use super::{Session, TRIES, number};
-use crate::error::Refusal;
+use super::{Session, TRIES, denied, number};
 use crate::sql::look;
 use crate::sql::{self, Place, Principal};
-use crate::wire::columns;
+use crate::wire::{any, columns};
 
 /// What there is of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,16 +17,24 @@ pub(super) enum Found {
     /// A login.
     Login { disabled: bool },
     /// A user of the session's database that has a password of its own.
-    Contained { id: i64, connects: bool },
+    Contained { id: i64, connects: Connects },
+}
+
+/// Whether a user may enter its database, as far as itself goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Connects {
+    Granted,
+    NotGranted,
+    Denied,
 }
 
 /// A user of one database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Member {
     /// The login's.
-    OfLogin(i64),
+    OfLogin { id: i64, connects: Connects },
     /// One with a password of its own.
-    Contained { id: i64, connects: bool },
+    Contained { id: i64, connects: Connects },
     /// One whose login is no more: it came with a restored database, or was left where the admin could not go.
     Orphan,
     /// Somebody else's, in words.
@@ -36,6 +43,9 @@ pub(super) enum Member {
 
 impl Session {
     /// What there is of this user.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AdminDenied`] if none is seen and the admin does not see all: the catalog hides the others.
     pub(super) async fn find(&mut self, user: Principal<'_>) -> Result<Found> {
         if !self.facts.azure {
             let answers = self.look("whether the login exists cannot be told", look::login(user)).await?;
@@ -45,11 +55,20 @@ impl Session {
                 }
                 return Ok(Found::Login { disabled: disabled == "1" });
             }
+            // A contained admin makes no logins, and drops none.
+            if !self.facts.has_contained_admin() && !any(answers.rows(1)) {
+                let what = format!("whether there is a login {user} cannot be told: the admin may not see every login");
+                return Err(Error::new(ErrorKind::AdminDenied, what).advise(self.logins_needed()));
+            }
+            // The server's own databases cannot be contained.
+            if self.facts.is_in_system_database() {
+                return Ok(Found::Nobody);
+            }
         }
         match self.member(None, user).await? {
             Some(Member::Contained { id, connects }) => Ok(Found::Contained { id, connects }),
             Some(Member::Other(who)) => Err(taken(user, &who)),
-            Some(Member::OfLogin(_) | Member::Orphan) if self.facts.makes_contained() => {
+            Some(Member::OfLogin { .. } | Member::Orphan) if self.facts.makes_contained() => {
                 Err(taken(user, "the user of a login"))
             }
             _ => Ok(Found::Nobody),
@@ -57,17 +76,34 @@ impl Session {
     }
 
     /// The user of this name in a database.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AdminDenied`] if none is seen and the admin does not see all.
     pub(super) async fn member(&mut self, place: Place<'_>, user: Principal<'_>) -> Result<Option<Member>> {
-        let answers = self.look("whether the user exists cannot be told", look::user(place, user)).await?;
-        let Some([name, kind, authentication, login, id, connects]) = answers.rows(0).first().map(|row| columns(row))
-        else {
-            return Ok(None);
+        let database = place.unwrap_or(&self.facts.database).to_owned();
+        let query = look::user(place, &database, user.name(), !self.facts.makes_contained());
+        let answers = self.look("whether the user exists cannot be told", query).await?;
+        let mut rows = answers.rows(0).iter().map(|row| columns(row));
+        let named = rows.find(|[.., is_named, _]: &[&str; 9]| *is_named == "1");
+        let Some([name, kind, authentication, login, id, connects, denials, ..]) = named else {
+            if any(answers.rows(1)) {
+                return Ok(None);
+            }
+            let database = sql::spell_name(&database);
+            let what =
+                format!("whether {database} has a user {user} cannot be told: the admin may not see every user there");
+            return Err(Error::new(ErrorKind::AdminDenied, what).advise(self.users_needed(place)));
         };
         let id = id.parse().map_err(|_| Error::new(ErrorKind::Unexpected, "the server gave a user no id"))?;
+        let connects = match (connects, denials) {
+            (_, denials) if denials != "0" => Connects::Denied,
+            ("0", _) => Connects::NotGranted,
+            _ => Connects::Granted,
+        };
         Ok(Some(match (kind.trim(), authentication) {
             _ if name != user.name() => Member::Other(format!("the database's principal {}", sql::spell_name(name))),
-            ("S", "2") => Member::Contained { id, connects: connects != "0" },
-            ("S", "1") if login == user.name() => Member::OfLogin(id),
+            ("S", "2") => Member::Contained { id, connects },
+            ("S", "1") if login == user.name() => Member::OfLogin { id, connects },
             ("S", "1") if login.is_empty() => Member::Orphan,
             ("S", "1") => Member::Other(format!("the user of the login {}", sql::spell_name(login))),
             (kind, authentication) => {
@@ -79,9 +115,31 @@ impl Session {
     /// The id of the user in a database, if there is one and it is dzconn's.
     pub(super) async fn own_user(&mut self, place: Place<'_>, user: Principal<'_>) -> Result<Option<i64>> {
         Ok(match self.member(place, user).await? {
-            Some(Member::OfLogin(id) | Member::Contained { id, .. }) => Some(id),
+            Some(Member::OfLogin { id, .. } | Member::Contained { id, .. }) => Some(id),
             _ => None,
         })
+    }
+
+    /// Gives a user CONNECT that lacks it. A DENY is somebody else's, and would be overwritten.
+    async fn let_connect(&mut self, place: Place<'_>, user: Principal<'_>, connects: Connects) -> Result<()> {
+        let database = sql::spell_name(place.unwrap_or(&self.facts.database));
+        let what = format!("{user} was not let into the database {database}");
+        match connects {
+            Connects::Granted => Ok(()),
+            Connects::Denied => Err(Error::new(ErrorKind::AdminDenied, format!("{what}: it is denied CONNECT there"))
+                .advise(format!("find out why; in {database}: REVOKE CONNECT FROM {user} takes the DENY away"))),
+            Connects::NotGranted => match self.change(place, [sql::allow_connect(user)]).await? {
+                None => Ok(()),
+                Some(refusal) => {
+                    let admin = sql::spell_name(self.admin_in(place));
+                    let needs = format!(
+                        "in {database}: GRANT CONNECT TO {admin} WITH GRANT OPTION, or as a member of db_owner: \
+                         GRANT CONNECT TO {user}"
+                    );
+                    Err(denied(refusal, &what, &needs))
+                }
+            },
+        }
     }
 
     /// Lets a login into a database; the user's id there.
@@ -91,7 +149,10 @@ impl Session {
         let mut refused = None;
         for _ in 0..TRIES {
             let statements = match self.member(place, user).await? {
-                Some(Member::OfLogin(id)) => return Ok(id),
+                Some(Member::OfLogin { id, connects }) => {
+                    self.let_connect(place, user, connects).await?;
+                    return Ok(id);
+                }
                 // What it had is of a former life.
                 Some(Member::Orphan) => vec![sql::drop_user(user.name()), sql::create_user(user)],
                 Some(Member::Contained { .. }) => return Err(taken(user, &format!("a contained user of {database}"))),
@@ -101,47 +162,39 @@ impl Session {
             match self.change(place, statements).await? {
                 None => {}
                 // Somebody was faster.
-                Some(refusal) if refusal.number == number::USER_EXISTS => refused = Some(refusal),
-                Some(refusal) if refusal.number == number::OTHER_USER => {
+                Some(refusal) if refusal.number() == number::USER_EXISTS => refused = Some(refusal),
+                Some(refusal) if refusal.number() == number::OTHER_USER => {
                     return Err(refusal.into_error(&what).advise(format!(
                         "the login has a user of another name there, which dzconn did not make: drop it in {database}"
                     )));
                 }
                 Some(refusal) => {
-                    return Err(self.denied(refusal, &what, &format!("in {database}: GRANT ALTER ANY USER")));
+                    return Err(denied(refusal, &what, &self.users_needed(place)));
                 }
             }
         }
         Err(match refused {
-            Some(refusal) => refusal.into_error(&what),
+            Some(refusal) => refusal.into_error_of(ErrorKind::AdminDenied, &what).advise(self.users_needed(place)),
             None => Error::new(ErrorKind::Unexpected, format!("{what}, though the server said so"))
-                .advise(format!("in {database}: GRANT ALTER ANY USER TO {}", self.admin())),
+                .advise(self.users_needed(place)),
         })
     }
 
     pub(super) async fn make_user(&mut self, credentials: &Credentials) -> Result<Created> {
         let user = Principal::new(&credentials.user)?;
-        let mut refused = None;
+        let (mut refused, mut own_sid) = (None, true);
         for _ in 0..TRIES {
             match self.find(user).await? {
-                Found::Contained { connects: true, .. } => return Ok(Created::Existed),
-                Found::Contained { connects: false, .. } => {
-                    let refused = self.change(None, [sql::allow_connect(user)]).await?;
-                    return match refused {
-                        None => Ok(Created::Existed),
-                        Some(refusal) => Err(self.denied(
-                            refusal,
-                            &format!("{user} was not enabled"),
-                            "GRANT CONNECT WITH GRANT OPTION, or as a member of db_owner: GRANT CONNECT",
-                        )),
-                    };
+                Found::Contained { connects, .. } => {
+                    self.let_connect(None, user, connects).await?;
+                    return Ok(Created::Existed);
                 }
                 Found::Login { disabled } => {
                     self.let_into_own(user).await?;
                     if disabled {
                         let refused = self.change(None, [sql::enable_login(user)]).await?;
                         if let Some(refusal) = refused {
-                            return Err(self.denied(refusal, &format!("{user} was not enabled"), LOGINS));
+                            return Err(denied(refusal, &format!("{user} was not enabled"), &self.logins_needed()));
                         }
                     }
                     return Ok(Created::Existed);
@@ -153,7 +206,7 @@ impl Session {
             let create = if contained {
                 sql::create_contained(user, Some(password))
             } else {
-                sql::create_login(user, Some(password), &self.facts.database)
+                sql::create_login(user, Some(password), own_sid, &self.facts.database)
             };
             match self.change(None, [create]).await? {
                 None => {
@@ -162,8 +215,13 @@ impl Session {
                     }
                     return Ok(Created::New);
                 }
+                // A login of another name has it, which was renamed.
+                Some(refusal) if refusal.number() == number::SID_IN_USE => {
+                    own_sid = false;
+                    refused = Some(refusal);
+                }
                 // Somebody was faster; or it is there, and the admin may not see it.
-                Some(refusal) if matches!(refusal.number, number::USER_EXISTS | number::LOGIN_EXISTS) => {
+                Some(refusal) if matches!(refusal.number(), number::USER_EXISTS | number::LOGIN_EXISTS) => {
                     refused = Some(refusal);
                 }
                 Some(refusal) => return Err(self.password_refused(refusal, &format!("{user} was not created"))),
@@ -171,11 +229,7 @@ impl Session {
         }
         let what = format!("{user} was not created, and the admin sees none of that name");
         Err(match refused {
-            Some(refusal) => refusal.into_error_of(ErrorKind::AdminDenied, &what).advise(format!(
-                "{} TO {}",
-                if self.facts.makes_contained() { USERS } else { LOGINS },
-                self.admin()
-            )),
+            Some(refusal) => refusal.into_error_of(ErrorKind::AdminDenied, &what).advise(self.makers_need()),
             None => Error::new(ErrorKind::Contention, format!("{user} comes and goes")),
         })
     }
@@ -204,6 +258,11 @@ impl Session {
         }
     }
 
+    /// What lets the admin make users.
+    fn makers_need(&self) -> String {
+        if self.facts.makes_contained() { self.users_needed(None) } else { self.logins_needed() }
+    }
+
     /// Why a statement with a password was refused.
     fn password_refused(&self, refusal: Refusal, what: &str) -> Error {
         match refusal.kind() {
@@ -213,13 +272,10 @@ impl Session {
             ErrorKind::InvalidConfig => refusal
                 .into_error(what)
                 .advise("ALTER DATABASE ... SET CONTAINMENT = PARTIAL, or let the admin be a login"),
-            _ => self.denied(refusal, what, if self.facts.makes_contained() { USERS } else { LOGINS }),
+            _ => denied(refusal, what, &self.makers_need()),
         }
     }
 }
-
-pub(super) const LOGINS: &str = "in master: GRANT ALTER ANY LOGIN";
-pub(super) const USERS: &str = "GRANT ALTER ANY USER";
 
 /// A name that is somebody else's, or that the server cannot tell from it.
 fn taken(user: Principal<'_>, who: &str) -> Error {

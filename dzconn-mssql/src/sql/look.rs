@@ -7,7 +7,7 @@ use dzconn_core::model::AssetPath;
 use dzconn_core::sql;
 use dzconn_core::sql::{Piece, Sql};
 
-use super::{Object, Place, Principal, Query, Sys, batch};
+use super::{Name, Object, Place, Principal, Query, Sys, batch};
 
 /// What the server and this session are: (edition, version, collation, database, its id, login, user, whether the database
 /// takes writes, the database that authenticated the session).
@@ -28,19 +28,34 @@ pub(crate) fn facts_alone() -> Query {
     Query::new(facts(), [])
 }
 
-/// The server's principal of this name: (name, type, whether it is disabled).
+/// The server's principal of this name: (name, type, whether it is disabled). And a second result of one row: by what this
+/// session sees all logins, each 1, 0, or nothing where the server does not know it.
 pub(crate) fn login(user: Principal<'_>) -> Query {
-    let text = sql!["SELECT p.name, p.type, p.is_disabled FROM sys.server_principals AS p WHERE p.name = @P1"];
+    let text = batch([
+        sql!["SELECT p.name, p.type, p.is_disabled FROM sys.server_principals AS p WHERE p.name = @P1"],
+        sql!["SELECT ", LOGINS_SEEN],
+    ]);
     Query::new(text, [user.name()])
 }
 
-/// Whether this session sees all logins (by either), and all users of its database: one row of 1 or 0.
-pub(crate) fn may_see_users() -> Query {
-    let text = sql![
-        "SELECT HAS_PERMS_BY_NAME(NULL, NULL, N'ALTER ANY LOGIN') AS logins, \
-         HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW ANY DEFINITION') AS definitions, \
-         HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'ALTER ANY USER') AS users"
+/// "`sys.server_principals`", Permissions: ALTER ANY LOGIN, or a permission on the login, which VIEW ANY DEFINITION implies.
+const LOGINS_SEEN: &str = "HAS_PERMS_BY_NAME(NULL, NULL, N'ALTER ANY LOGIN') AS logins, \
+     HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW ANY DEFINITION') AS definitions, \
+     HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW ANY SECURITY DEFINITION') AS security_definitions";
+
+/// By what this session sees all users of its database, and, but for Azure SQL Database, all logins: one row of (three of the
+/// database, three of the server), each 1, 0, or nothing.
+///
+/// On Azure SQL Database, `HAS_PERMS_BY_NAME` knows nothing of the server ("`HAS_PERMS_BY_NAME`", `securable_class`).
+pub(crate) fn may_see_users(azure: bool) -> Query {
+    let mut text = sql![
+        "SELECT HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'ALTER ANY USER') AS by_user, \
+         HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'VIEW DEFINITION') AS by_definition, \
+         HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'VIEW SECURITY DEFINITION') AS by_security_definition"
     ];
+    if !azure {
+        text = sql![text, ", ", LOGINS_SEEN];
+    }
     Query::new(text, [])
 }
 
@@ -61,26 +76,53 @@ pub(crate) fn contained_users(prefix: &str) -> Query {
     Query::new(text, [prefix])
 }
 
-/// The database's principal of this name: (name, type, authentication type, its login or nothing, id, grants of CONNECT).
-pub(crate) fn user(place: Place<'_>, user: Principal<'_>) -> Query {
-    let text = sql![
-        "SELECT u.name, u.type, u.authentication_type, SUSER_SNAME(u.sid) AS login_name, u.principal_id, \
-         (SELECT COUNT(*) FROM ",
+/// The database's principal of this name, and that of the login of this name, where logins are to be looked for: (name, type,
+/// authentication type, its login or nothing, id, grants of CONNECT, denials of it, whether it has the name, whether it is the
+/// login's). And a second result of one row: by what this session sees all users of `database`, which is that place.
+pub(crate) fn user(place: Place<'_>, database: &str, name: &str, with_login: bool) -> Query {
+    let connect = |states: &'static str| {
+        sql![
+            "(SELECT COUNT(*) FROM ",
+            Sys(place),
+            ".database_permissions AS c WHERE c.grantee_principal_id = u.principal_id AND c.class = 0 \
+             AND c.permission_name = N'CONNECT' AND c.state IN (",
+            states,
+            "))"
+        ]
+    };
+    let (is_login, or_login) = if with_login {
+        ("CASE WHEN u.sid = SUSER_SID(@P1) THEN 1 ELSE 0 END", " OR u.sid = SUSER_SID(@P1)")
+    } else {
+        ("0", "")
+    };
+    let found = sql![
+        "SELECT u.name, u.type, u.authentication_type, SUSER_SNAME(u.sid) AS login_name, u.principal_id, ",
+        connect("N'G', N'W'"),
+        " AS connects, ",
+        connect("N'D'"),
+        " AS denials, CASE WHEN u.name = @P1 THEN 1 ELSE 0 END AS is_named, ",
+        is_login,
+        " AS is_login FROM ",
         Sys(place),
-        ".database_permissions AS c WHERE c.grantee_principal_id = u.principal_id AND c.class = 0 \
-         AND c.permission_name = N'CONNECT' AND c.state IN (N'G', N'W')) AS connects FROM ",
-        Sys(place),
-        ".database_principals AS u WHERE u.name = @P1"
+        ".database_principals AS u WHERE u.name = @P1",
+        or_login
     ];
-    Query::new(text, [user.name()])
+    let seen = sql![
+        "SELECT HAS_PERMS_BY_NAME(@P2, N'DATABASE', N'ALTER ANY USER') AS by_user, \
+         HAS_PERMS_BY_NAME(@P2, N'DATABASE', N'VIEW DEFINITION') AS by_definition, \
+         HAS_PERMS_BY_NAME(@P2, N'DATABASE', N'VIEW SECURITY DEFINITION') AS by_security_definition"
+    ];
+    // A multi-part name, so a dot must be in brackets.
+    Query::new(batch([found, seen]), [name, &super::spell_name(database)])
 }
 
 /// The server's databases that are not its own: (name, whether this session may enter it, whether it takes writes, whether
-/// the login owns it).
+/// the login owns it). A database of an availability group's secondary is not read-only and takes no writes all the same.
 pub(crate) fn databases(user: Principal<'_>) -> Query {
     let text = sql![
-        "SELECT d.name, HAS_DBACCESS(d.name) AS can_enter, d.is_read_only, \
-         CASE WHEN d.owner_sid = SUSER_SID(@P1) THEN 1 ELSE 0 END AS is_owner \
+        "SELECT d.name, HAS_DBACCESS(d.name) AS can_enter, \
+         CASE WHEN CAST(DATABASEPROPERTYEX(d.name, N'Updateability') AS nvarchar(128)) = N'READ_WRITE' THEN 1 ELSE 0 END \
+         AS writes, CASE WHEN d.owner_sid = SUSER_SID(@P1) THEN 1 ELSE 0 END AS is_owner \
          FROM sys.databases AS d WHERE d.database_id > 4 ORDER BY d.database_id"
     ];
     Query::new(text, [user.name()])
@@ -92,9 +134,16 @@ pub(crate) fn database_names() -> Query {
     Query::new(text, [])
 }
 
-/// One database: (name, whether this session may enter it).
+/// One database: (name, whether this session may enter it, id, state). And a second result of one row: whether this session
+/// sees every database.
 pub(crate) fn database(name: &str) -> Query {
-    let text = sql!["SELECT d.name, HAS_DBACCESS(d.name) AS can_enter FROM sys.databases AS d WHERE d.name = @P1"];
+    let text = batch([
+        sql![
+            "SELECT d.name, HAS_DBACCESS(d.name) AS can_enter, d.database_id, d.state_desc FROM sys.databases AS d \
+             WHERE d.name = @P1"
+        ],
+        sql!["SELECT HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW ANY DATABASE') AS databases_seen"],
+    ]);
     Query::new(text, [name])
 }
 
@@ -291,23 +340,39 @@ pub(crate) fn server_permissions(user: Principal<'_>) -> Query {
     Query::new(text, [user.name()])
 }
 
-/// Whether this session sees others, and may end them: one row of 1, 0, or nothing where the server does not know the
-/// permission: (VIEW SERVER STATE, VIEW SERVER PERFORMANCE STATE, VIEW DATABASE STATE, ALTER ANY CONNECTION).
-pub(crate) fn may_see_sessions() -> Query {
-    let text = sql![
-        "SELECT HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE') AS sees, \
-         HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER PERFORMANCE STATE') AS sees_as_of_2022, \
-         HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'VIEW DATABASE STATE') AS sees_here, \
-         HAS_PERMS_BY_NAME(NULL, NULL, N'ALTER ANY CONNECTION') AS ends"
-    ];
+/// Whether this session sees others: one row. On a server, of 1, 0, or nothing where the server does not know the permission:
+/// (VIEW SERVER STATE, VIEW SERVER PERFORMANCE STATE). On Azure SQL Database: (VIEW DATABASE STATE, the database's service
+/// objective, whether it is in the server role `##MS_ServerStateReader##`).
+pub(crate) fn may_see_sessions(azure: bool) -> Query {
+    let text = if azure {
+        sql![
+            "SELECT HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'VIEW DATABASE STATE') AS sees_here, \
+             CAST(DATABASEPROPERTYEX(DB_NAME(), N'ServiceObjective') AS nvarchar(128)) AS objective, \
+             IS_SRVROLEMEMBER(N'##MS_ServerStateReader##') AS reads_server_state"
+        ]
+    } else {
+        sql![
+            "SELECT HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE') AS sees, \
+             HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER PERFORMANCE STATE') AS sees_as_of_2022"
+        ]
+    };
     Query::new(text, [])
 }
 
-/// The sessions of a user, other than this one: (id, name, the database that authenticated it).
-pub(crate) fn sessions(user: Principal<'_>) -> Query {
+/// The sessions of a login, or of a contained user of the session's database, other than this one; perhaps more: (id, name, the
+/// database that authenticated it, whether the security id is the user's, since when it is logged in).
+pub(crate) fn sessions(user: Principal<'_>, contained: bool) -> Query {
+    let sid = || {
+        if contained { "(SELECT u.sid FROM sys.database_principals AS u WHERE u.name = @P1)" } else { "SUSER_SID(@P1)" }
+    };
     let text = sql![
-        "SELECT s.session_id, s.original_login_name, s.authenticating_database_id FROM sys.dm_exec_sessions AS s \
-         WHERE s.is_user_process = 1 AND s.session_id <> @@SPID AND s.original_login_name = @P1"
+        "SELECT s.session_id, s.original_login_name, s.authenticating_database_id, \
+         CASE WHEN s.original_security_id = ",
+        sid(),
+        " THEN 1 ELSE 0 END AS is_users, CONVERT(nvarchar(30), s.login_time, 126) AS since FROM sys.dm_exec_sessions AS s \
+         WHERE s.is_user_process = 1 AND s.session_id <> @@SPID AND (s.original_login_name = @P1 OR s.original_security_id = ",
+        sid(),
+        ")"
     ];
     Query::new(text, [user.name()])
 }
@@ -334,19 +399,10 @@ pub(crate) fn owned(place: Place<'_>, owner: &str) -> Query {
     Query::new(text, [owner])
 }
 
-/// Whether the session itself may read a table: 1, 0, or nothing where there is no such table.
+/// No row of a table: refused to who may not read it.
 ///
-/// `HAS_PERMS_BY_NAME` weighs what is granted against what is denied, in the database where it runs.
+/// `HAS_PERMS_BY_NAME` would take the name as one text, of a type that is too short for some.
 pub(crate) fn probe(place: Place<'_>, object: Object<'_>) -> Query {
-    let name = super::spell_object(object.schema, object.name);
-    let text = match place {
-        None => sql!["SELECT HAS_PERMS_BY_NAME(@P1, N'OBJECT', N'SELECT') AS reads"],
-        Some(_) => sql![
-            "EXEC ",
-            Sys(place),
-            ".sp_executesql N'SELECT HAS_PERMS_BY_NAME(@name, N''OBJECT'', N''SELECT'') AS reads', \
-             N'@name nvarchar(776)', @name = @P1"
-        ],
-    };
-    Query::new(text, [&*name])
+    let database = place.map_or_else(Sql::default, |database| sql![Name(database), "."]);
+    Query::new(sql!["SELECT TOP (0) 1 AS reads FROM ", database, Name(object.schema), ".", Name(object.name)], [])
 }

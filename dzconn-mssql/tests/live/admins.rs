@@ -10,6 +10,7 @@ rules![
     the_documented_admin_does_everything,
     without_alter_any_login_nothing_is_made,
     without_alter_any_user_nobody_is_let_in,
+    without_alter_any_user_nobody_is_dropped,
     without_the_grant_option_nothing_is_granted,
     without_view_definition_it_cannot_be_told_and_still_works,
     without_view_server_state_sessions_cannot_be_told,
@@ -70,6 +71,20 @@ async fn without_alter_any_user_nobody_is_let_in(lab: &mut Lab) {
     assert_eq!(session.create_user(&user).await.unwrap(), Created::Existed);
     session.grant(&user.user, &table, &[]).await.unwrap();
     assert!(lab.can_read(&user, &table).await);
+}
+
+async fn without_alter_any_user_nobody_is_dropped(lab: &mut Lab) {
+    let user = lab.reader("u", &[]).await;
+    let admin = lab.admin("a", SERVER, &["VIEW DEFINITION"]).await;
+    let mut session = session(&admin).await;
+    let error = session.drop_user(&user.user).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AdminDenied, "{error:?}");
+    assert!(error.advice().unwrap().contains("GRANT ALTER ANY USER TO"), "{error:?}");
+    assert_eq!(lab.login(&user, None).await, Login::Refused);
+    assert_eq!(lab.principals(&user).await, 2);
+    lab.sql(&format!("GRANT ALTER ANY USER TO {}", name(&admin.admin.user))).await;
+    session.drop_user(&user.user).await.unwrap();
+    assert_eq!(lab.principals(&user).await, 0);
 }
 
 async fn without_the_grant_option_nothing_is_granted(lab: &mut Lab) {

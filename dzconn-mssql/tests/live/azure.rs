@@ -1,7 +1,7 @@
 //! Azure SQL Database: users are contained, and there is no other database.
 
 use dzconn_core::engine::{Created, Login, Reads};
-use dzconn_core::model::{AssetPath, Credentials, Source, TableName, Tls, UserName};
+use dzconn_core::model::{AdminLogin, AssetPath, Credentials, Source, TableName, Tls, UserName};
 use dzconn_core::{EngineConnector, ErrorKind, Secret};
 use libtest_mimic::Trial;
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
@@ -60,6 +60,26 @@ async fn a_contained_user_comes_and_goes(url: Url) {
     assert!(error.advice().unwrap().contains("one database"), "{error:?}");
     assert!(matches!(admin.reads(&user.user, &elsewhere).await.unwrap(), Reads::CannotTell(_)));
     assert_eq!(log_in(Some(&elsewhere)).await, Login::In(Some(Reads::No)));
+
+    // An admin that may see nobody does not take that for nobody.
+    let blind = format!("{prefix}blind");
+    run(&mut root, &format!("CREATE USER {blind} WITH PASSWORD = N'{PASSWORD}'")).await.unwrap();
+    let mut other = source.clone();
+    other.admin = AdminLogin { user: blind.clone(), password: Secret::new(PASSWORD.into()) };
+    let mut blinded = session(&other).await;
+    for error in [
+        blinded.drop_user(&user.user).await.unwrap_err(),
+        blinded.user_exists(&user.user).await.unwrap_err(),
+        blinded.revoke(&user.user, std::slice::from_ref(&table)).await.unwrap_err(),
+        blinded.users(&prefix).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::AdminDenied, "{error:?}");
+        assert!(error.advice().unwrap().contains("GRANT ALTER ANY USER TO"), "{error:?}");
+    }
+    assert!(matches!(blinded.reads(&user.user, &table).await.unwrap(), Reads::CannotTell(_)));
+    blinded.close().await.unwrap();
+    run(&mut root, &format!("DROP USER {blind}")).await.unwrap();
+    assert!(matches!(log_in(Some(&table)).await, Login::In(Some(Reads::Yes(_)))));
 
     let mut reader = client(&source, user.user.as_str(), PASSWORD).await.unwrap();
     run(&mut reader, &format!("SELECT COUNT(*) FROM {quoted}")).await.unwrap();

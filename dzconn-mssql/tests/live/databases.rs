@@ -9,11 +9,13 @@ use crate::lab::{Lab, PASSWORD, log_in_raw, name, quoted, run, session, text};
 rules![
     a_login_reads_tables_of_several_databases,
     every_database_that_has_the_user_is_swept,
-    a_user_without_its_login_is_replaced,
+    a_login_that_is_made_again_is_its_users,
+    a_user_of_a_strange_login_that_is_gone_is_replaced,
     a_database_that_is_missing_or_closed,
     a_session_in_a_system_database_makes_no_user_there,
     contained_users_come_and_go,
     a_contained_user_that_is_there_is_used,
+    only_its_own_databases_sessions_end_with_a_contained_user,
 ];
 
 fn into(source: &Source, database: &str) -> Source {
@@ -68,21 +70,44 @@ async fn every_database_that_has_the_user_is_swept(lab: &mut Lab) {
     assert_eq!(lab.principals(&user).await, 0);
 }
 
-async fn a_user_without_its_login_is_replaced(lab: &mut Lab) {
-    let [table, old] = lab.tables(["t", "old"]).await;
-    let user = lab.reader("u", &[&old]).await;
+/// As on a replica to which the databases came, and the logins did not.
+async fn a_login_that_is_made_again_is_its_users(lab: &mut Lab) {
+    let [table] = lab.tables(["t"]).await;
+    let user = lab.reader("u", &[&table]).await;
     lab.drop_login(&user).await;
     let mut session = lab.session().await;
     assert!(!session.user_exists(&user.user).await.unwrap());
-    assert_eq!(session.reads(&user.user, &old).await.unwrap(), Reads::No);
+    assert_eq!(session.reads(&user.user, &table).await.unwrap(), Reads::No);
     assert_eq!(session.create_user(&user).await.unwrap(), Created::New);
-    session.grant(&user.user, &table, &[]).await.unwrap();
     assert!(lab.can_read(&user, &table).await);
-    assert!(!lab.can_read(&user, &old).await, "what the former one had is gone");
+    assert_eq!(session.granted(&user.user).await.unwrap(), std::slice::from_ref(&table));
     // And one that stands alone is swept away.
     lab.drop_login(&user).await;
     session.drop_user(&user.user).await.unwrap();
     assert_eq!(lab.principals(&user).await, 0);
+    // Somebody else's login may have its security id: then the server chooses one.
+    assert_eq!(session.create_user(&user).await.unwrap(), Created::New);
+    let renamed = lab.own("renamed");
+    lab.sql(&format!("ALTER LOGIN {} WITH NAME = {}", name(user.user.as_str()), name(&renamed))).await;
+    lab.sql(&format!("DROP USER {}", name(user.user.as_str()))).await;
+    assert_eq!(session.create_user(&user).await.unwrap(), Created::New);
+    assert_eq!(lab.login(&user, None).await, Login::In(None));
+}
+
+async fn a_user_of_a_strange_login_that_is_gone_is_replaced(lab: &mut Lab) {
+    let [table, old] = lab.tables(["t", "old"]).await;
+    let user = lab.user("u");
+    let u = name(user.user.as_str());
+    lab.sql(&format!("CREATE LOGIN {u} WITH PASSWORD = {}", text(PASSWORD))).await;
+    lab.sql(&format!("CREATE USER {u} FOR LOGIN {u}")).await;
+    lab.sql(&format!("GRANT SELECT ON dbo.old TO {u}")).await;
+    lab.drop_login(&user).await;
+    let mut session = lab.session().await;
+    assert!(!session.user_exists(&user.user).await.unwrap());
+    assert_eq!(session.create_user(&user).await.unwrap(), Created::New);
+    session.grant(&user.user, &table, &[]).await.unwrap();
+    assert!(lab.can_read(&user, &table).await);
+    assert!(!lab.can_read(&user, &old).await, "what the former one had is gone");
 }
 
 async fn a_database_that_is_missing_or_closed(lab: &mut Lab) {
@@ -143,7 +168,11 @@ async fn contained(lab: &mut Lab) -> Option<Source> {
         eprintln!("the server does not allow contained users: sp_configure 'contained database authentication', 1");
         return None;
     }
-    let database = lab.another("contained").await;
+    contained_in(lab, "contained").await
+}
+
+async fn contained_in(lab: &mut Lab, tail: &str) -> Option<Source> {
+    let database = lab.another(tail).await;
     lab.sql(&format!("ALTER DATABASE {} SET CONTAINMENT = PARTIAL", name(&database))).await;
     lab.sql_in(&database, &format!("CREATE USER chief WITH PASSWORD = {}", text(PASSWORD))).await;
     lab.sql_in(&database, "ALTER ROLE db_owner ADD MEMBER chief").await;
@@ -202,4 +231,18 @@ async fn a_contained_user_that_is_there_is_used(lab: &mut Lab) {
     assert_eq!(session.users(user.user.as_str()).await.unwrap(), std::slice::from_ref(&user.user));
     session.drop_user(&user.user).await.unwrap();
     assert!(!session.user_exists(&user.user).await.unwrap());
+}
+
+async fn only_its_own_databases_sessions_end_with_a_contained_user(lab: &mut Lab) {
+    let Some(here) = contained(lab).await else { return };
+    let there = contained_in(lab, "there").await.unwrap();
+    let user = lab.user("u");
+    for place in [&here, &there] {
+        session(place).await.create_user(&user).await.unwrap();
+    }
+    let mut ends = log_in_raw(&here, user.user.as_str(), PASSWORD).await.unwrap();
+    let mut stays = log_in_raw(&there, user.user.as_str(), PASSWORD).await.unwrap();
+    session(&into(&lab.source, here.endpoint.database().unwrap())).await.drop_user(&user.user).await.unwrap();
+    assert!(run(&mut ends, "SELECT 1").await.is_err(), "its session lives on");
+    run(&mut stays, "SELECT 1").await.unwrap();
 }

@@ -6,7 +6,7 @@ use dzconn_core::engine::{Lock, LockKey};
 use dzconn_core::model::{ConnectionId, EnvironmentId, SourceKey};
 use dzconn_core::{ErrorKind, SourceEngine};
 
-use crate::lab::{Lab, name, session};
+use crate::lab::{Lab, session};
 
 rules![
     one_holds_it_and_the_other_waits_in_vain,
@@ -122,16 +122,10 @@ async fn a_call_that_was_given_up_ends_the_session(lab: &mut Lab) {
 async fn a_statement_that_waits_too_long_is_contention(lab: &mut Lab) {
     let [table] = lab.tables(["t"]).await;
     let user = lab.reader("u", &[&table]).await;
-    // A change of the catalog that is not committed.
-    lab.sql("BEGIN TRANSACTION").await;
-    lab.sql(&format!("GRANT INSERT ON dbo.t TO {}", name(user.user.as_str()))).await;
-    let hasty = crate::lab::quick().statement_timeout(Duration::from_secs(1));
-    let mut session = dzconn_core::EngineConnector::connect(&hasty, &lab.source, crate::lab::deadline()).await.unwrap();
-    let revoked = session.revoke(&user.user, std::slice::from_ref(&table)).await;
-    lab.sql("ROLLBACK TRANSACTION").await;
-    if let Err(error) = revoked {
-        assert_eq!((error.kind(), error.vendor_code()), (ErrorKind::Contention, Some("SQL Server 1222")), "{error:?}");
-        session.revoke(&user.user, std::slice::from_ref(&table)).await.unwrap();
-    }
+    let mut session = crate::faults::behind_a_lock(lab).await;
+    let error = session.revoke(&user.user, std::slice::from_ref(&table)).await.unwrap_err();
+    assert_eq!((error.kind(), error.vendor_code()), (ErrorKind::Contention, Some("SQL Server 1222")), "{error:?}");
+    assert!(error.is_retryable() && lab.can_read(&user, &table).await, "{error:?}");
+    session.revoke(&user.user, std::slice::from_ref(&table)).await.unwrap();
     assert!(!lab.can_read(&user, &table).await);
 }

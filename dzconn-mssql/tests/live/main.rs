@@ -30,6 +30,7 @@ mod faults;
 mod lab;
 mod locks;
 mod tls;
+mod unseen;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
@@ -70,9 +71,17 @@ fn urls(variable: &str) -> Vec<Url> {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let all = || {
-        [access::rules(), admins::rules(), databases::rules(), denials::rules(), locks::rules(), faults::rules()]
-            .into_iter()
-            .flatten()
+        [
+            access::rules(),
+            admins::rules(),
+            databases::rules(),
+            denials::rules(),
+            locks::rules(),
+            faults::rules(),
+            unseen::rules(),
+        ]
+        .into_iter()
+        .flatten()
     };
     let azure = urls("DZCONN_TEST_MSSQL_AZURE_URLS");
     let mut urls = urls("DZCONN_TEST_MSSQL_URLS");

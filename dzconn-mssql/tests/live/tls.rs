@@ -21,6 +21,8 @@ async fn kind(source: &Source, host: &str, tls: Tls) -> Option<ErrorKind> {
         }
         Err(error) => {
             assert!(!shown(&error).contains(source.admin.password.expose()), "{error:?}");
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            assert!(!shown(&error).contains("trust_cert") && !cause.contains("trust_cert"), "{error:?}");
             Some(error.kind())
         }
     }

@@ -19,7 +19,9 @@ from .parser import parse
 from .principals import PRINCIPALS
 from .session import Identity, Session
 from .statements import (
+    AlterDatabase,
     Block,
+    CreateDatabase,
     Declare,
     DeclareTable,
     Execute,
@@ -36,6 +38,9 @@ from .statements import (
     TypeName,
     While,
 )  # fmt: skip
+
+# DROP of these is no change of the session's database.
+_OF_SERVER = ("LOGIN", "SERVER ROLE", "DATABASE")
 
 
 @dataclass
@@ -284,17 +289,30 @@ class Run:
             case Simple():
                 self._simple(statement)
             case Permissions():
+                self._leaf(self._writable)
                 self._leaf(lambda: change_permissions(session, statement))
                 self.answers.append(Count())
             case _ if type(statement) in PRINCIPALS:
+                if getattr(statement, "kind", "") == "USER":
+                    self._leaf(self._writable)
                 self._leaf(lambda: PRINCIPALS[type(statement)](session, statement))
                 self.answers.append(Count())
             case _ if type(statement) in OBJECTS:
+                if (
+                    not isinstance(statement, AlterDatabase | CreateDatabase)
+                    and getattr(statement, "kind", "") not in _OF_SERVER
+                ):
+                    self._leaf(self._writable)
                 number = self._leaf(lambda: OBJECTS[type(statement)](self, statement))
                 session.row_count = number or 0
                 self.answers.append(Count(number))
             case _:
                 raise unknown(type(statement).__name__)
+
+    def _writable(self) -> None:
+        """ "Failed to update database": of what changes something in the session's own."""
+        if self.session.database.read_only:
+            raise SqlError(3906, self.session.database.name)
 
     def assign(self, name: str, value: object) -> None:
         """SET of a variable."""

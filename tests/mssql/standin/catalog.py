@@ -127,7 +127,8 @@ def _databases(session: Session, context: Context) -> list[tuple]:
     return [
         (
             database.name, database.id, None, database.owner, database.created, 160, database.collation, int(database.restricted),
-            "SINGLE_USER" if database.restricted else "MULTI_USER", 0, 0, "ONLINE", int(database.contained),
+            "SINGLE_USER" if database.restricted else "MULTI_USER", int(database.read_only), 6 if database.offline else 0,
+            "OFFLINE" if database.offline else "ONLINE", int(database.contained),
             "PARTIAL" if database.contained else "NONE", 0,
         )
         for database in shown
@@ -355,6 +356,8 @@ def place(session: Session, name: Name) -> tuple[Context, Database]:
         raise SqlError(40515, name)
     if database is None:
         raise SqlError(208, name)
+    if database.offline:
+        raise SqlError(942, database.name)
     context = session.context_in(database)
     if context is None:
         raise SqlError(916, session.login_name, database.name)

@@ -168,7 +168,7 @@ class Context:
 
 def user_in(server: Server, login: Login | None, database: Database) -> User | None:
     """The user as whom a login works in a database, if it may connect there at all."""
-    if login is None:
+    if login is None or database.offline:
         return None
     if server.is_sysadmin(login) or database.owner == login.sid:
         return database.principals[DBO]

@@ -28,6 +28,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     515: (16, "Cannot insert the value NULL into column '%s', table '%s'; column does not allow nulls. %s fails."),
     911: (16, "Database '%s' does not exist. Make sure that the name is entered correctly."),
     916: (14, 'The server principal "%s" is not able to access the database "%s" under the current security context.'),
+    942: (14, "Database '%s' cannot be opened because it is offline."),
     1038: (
         15,
         "An object or column name is missing or empty. For SELECT INTO statements, verify each column has a name. For other "
@@ -51,6 +52,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
         16,
         "The current transaction cannot be committed and cannot support operations that write to the log file. Roll back the transaction.",
     ),
+    3906: (16, 'Failed to update database "%s" because the database is read-only.'),
     4060: (11, 'Cannot open database "%s" requested by the login. The login failed.'),
     4064: (11, "Cannot open user default database. Login failed."),
     4604: (16, "There is no such user or group '%s' or you do not have permission."),
@@ -139,7 +141,9 @@ MESSAGES: dict[int, tuple[int, str]] = {
         "impersonated, or you do not have permission.",
     ),
     15410: (16, "User, group, or role '%s' does not exist in the current database."),
+    15419: (16, "Supplied parameter sid should be binary(16)."),
     15421: (16, "The database principal owns a database role and cannot be dropped."),
+    15433: (16, "Supplied parameter sid is in use."),
     15434: (16, "Could not drop login '%s' as the user is currently logged in."),
     15517: (
         16,

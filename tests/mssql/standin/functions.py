@@ -108,8 +108,9 @@ def _database_property(session: Session, name: str, what: str) -> object:
     if database is None:
         return None
     known = {
-        "updateability": "READ_WRITE",
-        "status": "ONLINE",
+        "updateability": "READ_ONLY" if database.read_only else "READ_WRITE",
+        "status": "OFFLINE" if database.offline else "ONLINE",
+        "serviceobjective": session.engine.server.objective if session.engine.server.azure else None,
         "collation": database.collation,
         "useraccess": "MULTI_USER",
     }

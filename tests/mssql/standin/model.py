@@ -123,6 +123,8 @@ class Database:
     permissions: dict[PermissionKey, str] = field(default_factory=dict)
     created: datetime.datetime = field(default_factory=_now)
     restricted: bool = False
+    read_only: bool = False
+    offline: bool = False
     _ids: itertools.count = field(default_factory=lambda: itertools.count(5))
     _object_ids: itertools.count = field(default_factory=lambda: itertools.count(901578250, 16))
 
@@ -190,6 +192,8 @@ class Server:
     version: int = 16
     azure: bool = False
     containment: bool = False
+    # Of every database of Azure: "DATABASEPROPERTYEX", ServiceObjective.
+    objective: str = "S3"
     logins: dict[int, Login] = field(default_factory=dict)
     members: set[tuple[int, int]] = field(default_factory=set)
     permissions: dict[PermissionKey, str] = field(default_factory=dict)

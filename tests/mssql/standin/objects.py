@@ -126,7 +126,8 @@ def _alter_database(run: Run, statement: AlterDatabase) -> None:
     session, server = run.session, run.session.engine.server
     database = server.database(statement.name) if statement.name else session.database
     inside = session.context_in(database) if database is not None else None
-    if inside is None or not inside.may(DATABASE, "ALTER"):
+    closed = database is not None and database.offline and session.context.may(SERVER, "ALTER ANY DATABASE")
+    if not closed and (inside is None or not inside.may(DATABASE, "ALTER")):
         raise SqlError(5011, statement.name)
     match statement.option:
         case "SET SINGLE_USER WITH ROLLBACK IMMEDIATE":
@@ -140,6 +141,15 @@ def _alter_database(run: Run, statement: AlterDatabase) -> None:
             if not server.containment:
                 raise SqlError(12824, "alter")
             session.journal.set(database, "contained", statement.option.endswith("PARTIAL"))
+        case "SET READ_ONLY" | "SET READ_WRITE":
+            session.journal.set(database, "read_only", statement.option.endswith("ONLY"))
+        case "SET OFFLINE WITH ROLLBACK IMMEDIATE":
+            for other in session.engine.sessions():
+                if other.database is database and other is not session:
+                    other.kill()
+            session.journal.set(database, "offline", True)
+        case "SET ONLINE":
+            session.journal.set(database, "offline", False)
         case option:
             raise unknown(f"ALTER DATABASE {option}")
 

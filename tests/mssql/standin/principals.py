@@ -54,8 +54,13 @@ def _create_login(session: Session, name: str, options: dict[str, object]) -> No
         raise SqlError(15010, database)
     if "password" not in options:
         raise SqlError(102, "WITH")
+    sid = options.get("sid") or secrets.token_bytes(16)
+    if len(sid) != 16:
+        raise SqlError(15419)
+    if server.login_of(sid) is not None:
+        raise SqlError(15433)
     login = Login(
-        server.next_login_id(), name, "S", options.get("sid") or secrets.token_bytes(16), _password(options, name, checked=bool(policy)),
+        server.next_login_id(), name, "S", sid, _password(options, name, checked=bool(policy)),
         default_database=server.database(database).name, check_policy=bool(policy), check_expiration=bool(expiration),
     )  # fmt: skip
     session.journal.put(server.logins, login.id, login)

@@ -156,6 +156,8 @@ class Session:
             raise SqlError(40508)
         if database is None:
             raise SqlError(911, name)
+        if database.offline:
+            raise SqlError(942, database.name)
         if self.context_in(database) is None:
             raise SqlError(916, self.login_name, database.name)
         self.database = database
