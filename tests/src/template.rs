@@ -162,7 +162,6 @@ impl Stack<'_> {
     fn identifier(&self, resource: &str) -> Result<String> {
         let (kind, properties) = self.properties(resource)?;
         let name = match kind.as_str() {
-            "AWS::Glue::Connection" => &properties["ConnectionInput"]["Name"],
             "AWS::Glue::Crawler" | "AWS::Athena::DataCatalog" => &properties["Name"],
             "AWS::LakeFormation::Tag" => &properties["TagKey"],
             "AWS::S3::Bucket" => &properties["BucketName"],

@@ -110,9 +110,10 @@ pub(crate) fn the_four_connectors_differ_in_nothing_but_their_engine() {
         ];
         for line in &differing {
             assert!(known.iter().any(|part| line.contains(part)), "{product}: {line}");
-            // Nothing that anybody may do.
+            // Nothing that anybody may do; which application it is, is no such thing.
+            let rest = line.replace("arn:aws:serverlessrepo:", "");
             assert!(
-                !line.contains("Action") && !line.contains("Resource") && !line.contains("aws:"),
+                !rest.contains("Action") && !rest.contains("Resource") && !rest.contains("aws:"),
                 "{product}: {line}"
             );
         }

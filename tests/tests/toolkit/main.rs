@@ -48,6 +48,8 @@ checks! {
         a_crawler_runs_over_its_path_as_the_projects_role,
         names_come_out_as_they_went_in,
         connection_strings_are_those_that_the_connectors_read,
+        applications_are_named_as_the_transform_reads_them,
+        a_connection_is_called_by_its_name,
         a_connector_is_wired_to_its_role_secret_and_bucket,
         everything_that_takes_tags_is_tagged,
         administrators_are_added_and_not_replaced,

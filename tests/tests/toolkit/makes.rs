@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use dzconn_aws::toolkit::{Product, Request};
+use dzconn_tests::template;
 use serde_json::{Value, json};
 
 use crate::sample::{BUCKET, CONNECTORS, SECRET, every_way, made, only, rendered, request, texts};
@@ -80,6 +81,33 @@ pub(crate) fn connection_strings_are_those_that_the_connectors_read() {
         let parameters = &only(&made, "AWS::Serverless::Application")["Parameters"];
         assert_eq!(parameters["DefaultConnectionString"], wanted.replace("SECRET", SECRET), "{product}");
     }
+}
+
+/// The transform runs before parameters and pseudo parameters are put in by anything but `Ref`: a function would stay as it is.
+pub(crate) fn applications_are_named_as_the_transform_reads_them() {
+    for product in CONNECTORS {
+        let template = template::read(product).unwrap();
+        let location = &template["Resources"]["Connector"]["Properties"]["Location"];
+        let application = location["ApplicationId"].as_str().unwrap_or_else(|| panic!("{product}: {location}"));
+        assert!(
+            application.starts_with("arn:aws:serverlessrepo:us-east-1:") && !application.contains('$'),
+            "{product}"
+        );
+        let version = &location["SemanticVersion"];
+        let parameter = version.as_object().filter(|call| call.len() == 1).and_then(|call| call["Ref"].as_str());
+        let known = parameter.is_some_and(|name| template["Parameters"][name]["Type"] == "String");
+        assert!(version.is_string() || known, "{product}: {version}");
+    }
+}
+
+/// What `Ref` says of a connection is not always its name.
+pub(crate) fn a_connection_is_called_by_its_name() {
+    for product in [Product::GlueConnection, Product::GlueCrawler] {
+        let text = product.template();
+        assert!(!text.contains("Ref: Connection}") && !text.contains("${Connection}"), "{product}");
+    }
+    let template = template::read(Product::GlueCrawler).unwrap();
+    assert_eq!(template["Resources"]["Crawler"]["DependsOn"], "Connection");
 }
 
 pub(crate) fn a_connector_is_wired_to_its_role_secret_and_bucket() {
