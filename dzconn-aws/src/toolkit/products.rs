@@ -34,13 +34,23 @@ const PRODUCER_COMMON_TAKES: &[Parameter] = &[
     DATA_ZONE_PROJECT_ID,
     GLUE_ROLE_NAME,
     SECRET_KEY_ARN,
+    CERTIFICATE_OBJECT_ARN,
     MAKE_LF_TAG,
     LF_TAG_KEY,
     LF_TAG_VALUE,
     SOLUTION_ROLE_NAME,
 ];
-const PRODUCER_PORTFOLIO_TAKES: &[Parameter] =
-    &[NAME_SUFFIX, TEMPLATE_BUCKET, TEMPLATE_PREFIX, PRODUCT_VERSION, PROVIDER_NAME, ENVIRONMENT_ROLE_PATTERN];
+const PRODUCER_PORTFOLIO_TAKES: &[Parameter] = &[
+    PRODUCER_NAME_SUFFIX,
+    DATA_ZONE_DOMAIN_ID,
+    PORTFOLIO_DATA_ZONE_PROJECT_ID,
+    PORTFOLIO_GLUE_ROLE_NAME,
+    TEMPLATE_BUCKET,
+    TEMPLATE_PREFIX,
+    PRODUCT_VERSION,
+    PROVIDER_NAME,
+    PRODUCER_ENVIRONMENT_ROLE_PATTERN,
+];
 const GLUE_CONNECTION_TAKES: &[Parameter] = &[
     CONNECTION_DATA_ZONE_DOMAIN_ID,
     CONNECTION_DATA_ZONE_PROJECT_ID,
@@ -169,10 +179,16 @@ const GLUE_ROLE_NAME: Parameter = usual(
     "GlueRoleName",
     "dz_conn_a_common_glue_role",
     rules::ROLE_NAME,
-    "The role that crawlers run as; the portfolio's products may pass roles that begin with dz_conn_a_ and end with glue_role",
+    "The role that crawlers run as; the project's portfolio passes this one only",
 );
 const SECRET_KEY_ARN: Parameter =
     usual("SecretKeyArn", "", rules::KEY_ARN, "The customer managed key of the admin secrets; none for AWS's own");
+const CERTIFICATE_OBJECT_ARN: Parameter = usual(
+    "CertificateObjectArn",
+    "",
+    rules::OBJECT_ARN,
+    "The object in S3 with the certificate that connections name as CertificateLocation, such as arn:aws:s3:::bucket/ca.pem",
+);
 const MAKE_LF_TAG: Parameter =
     usual("MakeLfTag", "true", rules::FLAG, "Whether this stack makes the LF-tag; once for each account and region");
 const LF_TAG_KEY: Parameter =
@@ -189,6 +205,25 @@ const NAME_SUFFIX: Parameter = usual(
     "",
     rules::SUFFIX,
     "Behind the names of roles and policies, which an account has once for all regions; for its second region",
+);
+const PRODUCER_NAME_SUFFIX: Parameter = usual(
+    "NameSuffix",
+    "",
+    rules::SUFFIX,
+    "Behind the launch role's name, which an account has once; for its second project or region",
+);
+const PORTFOLIO_DATA_ZONE_PROJECT_ID: Parameter =
+    needed("DataZoneProjectId", rules::ID, "The project whose producers launch the products, and nobody else");
+const PORTFOLIO_GLUE_ROLE_NAME: Parameter = usual(
+    "GlueRoleName",
+    "dz_conn_a_common_glue_role",
+    rules::ROLE_NAME,
+    "The project's Glue role, which producer-common makes; launched crawlers run as no other one",
+);
+const PRODUCER_ENVIRONMENT_ROLE_PATTERN: Parameter = needed(
+    "EnvironmentRolePattern",
+    rules::ROLE_PATTERN,
+    "The names of the roles of this project's environments; datazone_usr_* would let every project launch",
 );
 const TEMPLATE_BUCKET: Parameter =
     needed("TemplateBucket", rules::BUCKET, "The bucket with the templates, in this region");

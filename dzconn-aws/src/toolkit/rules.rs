@@ -35,6 +35,7 @@ rules! {
     OBJECT: "an object in S3, such as s3://bucket/ca.pem", |v| {
         v.len() > 5 && v.len() <= 1024 && v.starts_with("s3://") && !v.contains([' ', '{'])
     };
+    OBJECT_ARN: "the ARN of an object in S3, such as arn:aws:s3:::bucket/ca.pem", is_object_arn;
     SUBNET: "a subnet's id, such as subnet-0123456789abcdef0", is_subnet;
     SUBNETS: "ids of subnets, separated by commas", |v| v.split(',').all(is_subnet);
     GROUPS: "ids of security groups, separated by commas", |v| v.split(',').all(|id| is_ec2("sg-", id));
@@ -42,8 +43,8 @@ rules! {
         sized(v, 1..=40) && v.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     ROLE_NAME: "a role's name: 1 to 64 letters, digits and any of _+=,.@-", |v| sized(v, 1..=64) && all(v, b"_+=,.@-");
-    ROLE_PATTERN: "a pattern of roles' names: letters, digits, * and any of _+=,.@-", |v| {
-        sized(v, 1..=64) && all(v, b"_+=,.@*-")
+    ROLE_PATTERN: "a pattern of roles' names: letters, digits and any of _+=,.@-, and after four of them * too", |v| {
+        sized(v, 4..=64) && all(v, b"_+=,.@*-") && v.bytes().take(4).all(|b| b != b'*')
     };
     SOLUTION_ROLE: "a role's name: 1 to 64 letters, digits and any of _+=,.@-; or nothing", |v| {
         sized(v, 0..=64) && all(v, b"_+=,.@-")
@@ -129,13 +130,26 @@ fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+fn is_partition(text: &str) -> bool {
+    text.strip_prefix("aws").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+}
+
+/// Of one object: what means more than itself in a policy's resource is refused.
+fn is_object_arn(text: &str) -> bool {
+    match text.splitn(6, ':').collect::<Vec<_>>().as_slice() {
+        ["arn", p, "s3", "", "", object] => {
+            object.split_once('/').is_some_and(|(bucket, key)| {
+                is_partition(p) && BUCKET.takes(bucket) && !key.is_empty() && !key.contains([' ', '*', '?', '$', '{'])
+            }) && text.chars().count() <= 1024
+        }
+        _ => false,
+    }
+}
+
 fn is_arn(text: &str, service: &str, region: fn(&str) -> bool, rest: fn(&str) -> bool) -> bool {
-    let partition = |text: &str| {
-        text.strip_prefix("aws").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
-    };
     let account = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
     match text.splitn(6, ':').collect::<Vec<_>>().as_slice() {
-        ["arn", p, s, r, a, end] => partition(p) && *s == service && region(r) && account(a) && rest(end),
+        ["arn", p, s, r, a, end] => is_partition(p) && *s == service && region(r) && account(a) && rest(end),
         _ => false,
     }
 }

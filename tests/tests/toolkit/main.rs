@@ -53,6 +53,7 @@ checks! {
         a_connector_is_wired_to_its_role_secret_and_bucket,
         everything_that_takes_tags_is_tagged,
         administrators_are_added_and_not_replaced,
+        a_private_authoritys_certificate_is_the_only_object_read,
         lake_formation_grants_what_a_crawler_needs,
         portfolios_offer_every_product_to_the_environments_roles,
     }

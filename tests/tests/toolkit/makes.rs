@@ -195,6 +195,28 @@ pub(crate) fn administrators_are_added_and_not_replaced() {
     assert_eq!(settings["Admins"], json!([admin("deployer"), admin("dz_conn_a_common_lambda_role")]));
 }
 
+pub(crate) fn a_private_authoritys_certificate_is_the_only_object_read() {
+    let plain = made(&rendered(Product::ProducerCommon));
+    assert!(!plain.contains_key("GlueRoleCertificate"));
+    let object = "arn:aws:s3:::certificates/ca.pem";
+    let with = made(&request(Product::ProducerCommon).set("CertificateObjectArn", object).render().unwrap());
+    let policy = &with["GlueRoleCertificate"].properties;
+    assert_eq!(policy["Roles"], json!(["dz_conn_a_common_glue_role"]));
+    let statement = &policy["PolicyDocument"]["Statement"];
+    assert_eq!(
+        *statement,
+        json!([{"Sid": "Certificate", "Effect": "Allow", "Action": "s3:GetObject", "Resource": object}])
+    );
+    for more in [
+        "arn:aws:s3:::certificates/*",
+        "arn:aws:s3:::*/ca.pem",
+        "arn:aws:s3:::certificates/${aws:username}",
+        "s3://c/a",
+    ] {
+        assert!(request(Product::ProducerCommon).set("CertificateObjectArn", more).render().is_err(), "{more}");
+    }
+}
+
 pub(crate) fn lake_formation_grants_what_a_crawler_needs() {
     let first = made(&rendered(Product::ProducerCommon));
     let tag = only(&first, "AWS::LakeFormation::Tag");
@@ -255,11 +277,46 @@ pub(crate) fn portfolios_offer_every_product_to_the_environments_roles() {
         }
         let principals = of("AWS::ServiceCatalog::PortfolioPrincipalAssociation");
         let patterns: Vec<_> = principals.iter().map(|one| one["PrincipalARN"].as_str().unwrap()).collect();
-        assert_eq!(patterns, ["arn:aws:iam:::role/datazone_usr_*", "arn:aws:iam:::role/*/datazone_usr_*"]);
+        // Producers of one project, and all consumers.
+        let names = if product == Product::ProducerPortfolio { "datazone_usr_sales*" } else { "datazone_usr_*" };
+        assert_eq!(patterns, [format!("arn:aws:iam:::role/{names}"), format!("arn:aws:iam:::role/*/{names}")]);
         assert!(principals.iter().all(|one| one["PrincipalType"] == "IAM_PATTERN"));
     }
     let wanted = [Product::GlueConnection, Product::GlueCrawler].into_iter().chain(CONNECTORS);
     assert_eq!(offered, wanted.map(Product::template_file).collect());
+
+    // No name in the form is another project's; nor is the role, which decides whose secrets are read.
+    let made_one =
+        made(&request(Product::ProducerPortfolio).set("GlueRoleName", "dz_conn_a_hr_glue_role").render().unwrap());
+    for (name, wanted) in [
+        ("GlueConnectionScope", &[("DataZoneDomainId", "dzd_1"), ("DataZoneProjectId", "sales")][..]),
+        (
+            "GlueCrawlerScope",
+            &[
+                ("DataZoneDomainId", "dzd_1"),
+                ("DataZoneProjectId", "sales"),
+                ("GlueRoleName", "dz_conn_a_hr_glue_role"),
+            ][..],
+        ),
+    ] {
+        assert_eq!(made_one[name].kind, "AWS::ServiceCatalog::LaunchTemplateConstraint");
+        let rules: Value = serde_json::from_str(made_one[name].properties["Rules"].as_str().unwrap()).unwrap();
+        let asserted = rules["Scope"]["Assertions"].as_array().unwrap();
+        let asserted: Vec<_> = asserted.iter().map(|one| one["Assert"].clone()).collect();
+        let wanted: Vec<_> = wanted.iter().map(|(name, value)| json!({"Fn::Equals": [{"Ref": name}, value]})).collect();
+        assert_eq!(asserted, wanted, "{name}");
+    }
+    let launch = &made_one["LaunchRole"].properties["Policies"][0]["PolicyDocument"]["Statement"];
+    let passes = launch.as_array().unwrap().iter().find(|one| one["Action"] == "iam:PassRole").unwrap();
+    assert_eq!(passes["Resource"], "arn:aws:iam::111122223333:role/dz_conn_a_hr_glue_role");
+    for everybody in ["*", "*role", "dat*", "dz_"] {
+        for product in [Product::ProducerPortfolio, Product::ConsumerPortfolio, Product::SpillBucket] {
+            assert!(
+                request(product).set("EnvironmentRolePattern", everybody).render().is_err(),
+                "{product} {everybody}"
+            );
+        }
+    }
 
     // A second region of the account has roles of its own.
     let second = request(Product::ConsumerPortfolio).set("NameSuffix", "-us-east-1").render().unwrap();

@@ -173,7 +173,9 @@ pub(crate) async fn roles_policies_and_buckets_come_out_as_written(url: String) 
             request = request.set("ConnectorName", product.name());
         }
         if product == Product::ProducerCommon {
-            request = request.set("SecretKeyArn", "arn:aws:kms:eu-west-1:111122223333:key/0a1b");
+            request = request
+                .set("SecretKeyArn", "arn:aws:kms:eu-west-1:111122223333:key/0a1b")
+                .set("CertificateObjectArn", "arn:aws:s3:::certificates/ca.pem");
         }
         for resource in place.deploy(&request.render().unwrap()).await.into_values() {
             let Resource { kind, properties } = resource;
@@ -222,7 +224,7 @@ pub(crate) async fn roles_policies_and_buckets_come_out_as_written(url: String) 
             }
         }
     }
-    assert_eq!((roles, policies, buckets), (7, 2, 1));
+    assert_eq!((roles, policies, buckets), (7, 3, 1));
 }
 
 pub(crate) async fn a_connection_and_its_crawler_are_read_back(url: String) {

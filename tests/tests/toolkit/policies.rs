@@ -202,7 +202,7 @@ pub(crate) fn roles_are_made_within_bounds_and_passed_to_one_service() {
         if statement.allows("iam:PassRole") {
             passed += 1;
             let (role, service) = if statement.place.starts_with("producer") {
-                ("arn:aws:iam::111122223333:role/dz_conn_a_*glue_role", "glue.amazonaws.com")
+                ("arn:aws:iam::111122223333:role/dz_conn_a_common_glue_role", "glue.amazonaws.com")
             } else {
                 ("arn:aws:iam::111122223333:role/dz_conn_c_connector_*", "lambda.amazonaws.com")
             };

@@ -31,6 +31,7 @@ pub(crate) fn request(product: Product) -> Request {
                 "SourcePath" => "sales/hr/%",
                 "GlueDatabase" => "sales_pub_db",
                 "DeploymentRoleArn" => "arn:aws:iam::111122223333:role/deployer",
+                "EnvironmentRolePattern" => "datazone_usr_sales*",
                 "TemplateBucket" => "templates-111122223333",
                 "Host" => "db.internal",
                 "DataZoneProjectId" | "ConnectionName" | "ConnectorName" | "DatabaseName" | "ServiceName" => "sales",
@@ -60,6 +61,7 @@ pub(crate) fn every_way() -> Vec<(String, BTreeMap<String, Resource>)> {
     }
     let key = "arn:aws:kms:eu-west-1:111122223333:key/0a1b";
     let other = request(Product::ProducerCommon).set("SecretKeyArn", key).set("MakeLfTag", "false");
+    let other = other.set("CertificateObjectArn", "arn:aws:s3:::certificates/ca.pem");
     all.push(("producer-common, with a key".into(), made(&other.render().unwrap())));
     for product in CONNECTORS {
         let unbounded = request(product).set("PermissionsBoundaryName", "");
