@@ -29,7 +29,7 @@
 //! | --- | --- | --- |
 //! | [`Product::LakeFormationAdmin`] | producer | an administrator, once |
 //! | [`Product::ProducerCommon`] | producer | the platform team, once for each project |
-//! | [`Product::ProducerPortfolio`] | producer | the platform team, once |
+//! | [`Product::ProducerPortfolio`] | producer | the platform team, once for each project |
 //! | [`Product::GlueConnection`], [`Product::GlueCrawler`] | producer | producers, from the portfolio, or the platform team |
 //! | [`Product::SpillBucket`] | consumer | the platform team, once |
 //! | [`Product::ConsumerPortfolio`] | consumer | the platform team, once |
@@ -38,9 +38,13 @@
 //! # Who may read which secret
 //!
 //! Two tags on the **admin secret**, `dzconn:source-domain` and `dzconn:source-project`, let the Glue role of that project read it
-//! and nobody else. They are tags of our own on purpose: `AmazonDataZoneProject` would let the environments' users read the
+//! and no other project's. They are tags of our own on purpose: `AmazonDataZoneProject` would let the environments' users read the
 //! admin's password. A connector's role reads **one consumer secret**, and only while the secret's three `AmazonDataZone` tags are
-//! those of the connector's environment.
+//! those that the connector was launched with.
+//!
+//! Two limits. Whoever may write a connection's URL can have Glue send the password to a host of their choice: a portfolio
+//! keeps that to its own project's secrets, by the one Glue role that it passes, and not from the project's own producers. And
+//! whoever launches a connector says which environment it belongs to: the ids in the form are not compared with who fills it in.
 
 mod products;
 mod render;

@@ -331,7 +331,7 @@ const PERMISSIONS_BOUNDARY_NAME: Parameter = usual(
     "PermissionsBoundaryName",
     "dz_conn_c_connector_boundary",
     rules::BOUNDARY,
-    "The policy that bounds the connector's role; consumer-portfolio makes it. None if empty",
+    "The policy that bounds the connector's role; consumer-portfolio makes it, with its NameSuffix behind the name. None if empty",
 );
 const CONNECTOR_VERSION: Parameter = usual(
     "ConnectorVersion",
