@@ -58,6 +58,7 @@ pub mod glue;
 mod host;
 pub mod message;
 pub mod secrets;
+pub mod toolkit;
 pub mod tracking;
 
 pub use accounts::Accounts;

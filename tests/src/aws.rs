@@ -316,7 +316,8 @@ async fn sdk_with(aws: &AwsStandIn, keys: dzconn_test_aws::Keys, owner: &Owner) 
 }
 
 /// A source's URL, as somebody would type it into a Glue connection.
-fn jdbc(source: &Source) -> String {
+#[must_use]
+pub fn jdbc(source: &Source) -> String {
     let url = source.endpoint.jdbc_url();
     let encrypted = source.tls != Tls::Disable;
     match source.endpoint.subprotocol.as_str() {

@@ -8,6 +8,7 @@ pub mod aws;
 pub mod ear;
 pub mod engine;
 pub mod environments;
+pub mod template;
 pub mod world;
 
 /// The snippets of README and DESIGN compile.

@@ -142,6 +142,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: AdminCommand,
     },
+    /// Templates for what producers and consumers help themselves to: Glue connections, crawlers, Athena connectors
+    #[cfg(feature = "aws")]
+    Toolkit {
+        #[command(subcommand)]
+        what: ToolkitCommand,
+    },
     /// Shows a subscription's whole life on throwaway databases
     #[cfg(feature = "demo")]
     #[command(after_help = EXIT_CODES)]
@@ -175,6 +181,34 @@ pub(crate) enum EnvironmentCommand {
 }
 
 #[cfg(feature = "aws")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum ToolkitCommand {
+    /// Lists the products, in the order in which they are deployed
+    #[command(after_help = EXIT_CODES)]
+    List,
+    /// Shows what a product takes
+    #[command(after_help = EXIT_CODES)]
+    Show {
+        /// The product
+        #[arg(value_name = "PRODUCT")]
+        product: String,
+        /// Prints its template
+        #[arg(long)]
+        template: bool,
+    },
+    /// Checks what a product takes, writes its template and parameters, and prints the command that deploys them
+    #[command(after_help = EXIT_CODES)]
+    Render(RenderArgs),
+    /// Writes all templates, for the bucket that the portfolios take them from
+    #[command(after_help = EXIT_CODES)]
+    Templates {
+        /// Into which folder
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+    },
+}
+
+#[cfg(feature = "aws")]
 #[derive(Debug, Args)]
 pub(crate) struct EnvironmentArgs {
     /// The environment
@@ -186,6 +220,26 @@ pub(crate) struct EnvironmentArgs {
     /// Shows what would be done, and changes nothing
     #[arg(long)]
     pub(crate) plan: bool,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct RenderArgs {
+    /// The product
+    #[arg(value_name = "PRODUCT")]
+    pub(crate) product: String,
+    /// The stack's name, where the product is not deployed once in an account
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stack: Option<String>,
+    /// A parameter; wins over the file's
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Parameters, as a JSON object or as `render` writes them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) values: Option<PathBuf>,
+    /// Into which folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

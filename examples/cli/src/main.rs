@@ -78,6 +78,8 @@ async fn run(cli: Cli, output: Output) -> Result {
     let cli = on_aws(cli);
     match cli.command {
         Command::Completions { shell } => Ok(commands::completions::completions(shell)),
+        #[cfg(feature = "aws")]
+        Command::Toolkit { what } => commands::toolkit::toolkit(what, output),
         // Has servers to stop, and listens to signals itself.
         #[cfg(feature = "demo")]
         Command::Demo(_) if cli.global.is_aws() => {
@@ -118,6 +120,8 @@ async fn on_the_world(command: Command, world: dzconn_core::Result<World>) -> Re
         #[cfg(feature = "aws")]
         Command::Environment { what } => commands::environment::environment(world, what).await,
         Command::Check(args) => commands::check::check(world, args).await,
+        #[cfg(feature = "aws")]
+        Command::Toolkit { what } => commands::toolkit::toolkit(what, world.output),
         #[cfg(feature = "demo")]
         Command::Demo(_) => Ok(Exit::Done),
         Command::Completions { .. } => Ok(Exit::Done),

@@ -9,6 +9,7 @@ mod environments;
 mod life;
 mod older;
 mod places;
+mod toolkit;
 mod trouble;
 
 use std::future::Future;
@@ -65,6 +66,9 @@ tests! {
     }
     environments {
         an_environment_that_is_deleted_takes_everything_along,
+    }
+    toolkit {
+        what_the_toolkit_makes_is_subscribed_to_and_read,
     }
     cost {
         calls_are_counted_and_each_has_a_reason,

@@ -14,6 +14,8 @@ pub(crate) mod plan;
 pub(crate) mod reconcile;
 mod report;
 pub(crate) mod show;
+#[cfg(feature = "aws")]
+pub(crate) mod toolkit;
 
 use dzconn_core::Deadline;
 use dzconn_core::model::{EnvironmentId, SourceRecord};
