@@ -8,11 +8,12 @@ use crate::store::{Change, Key, Query, Record, Transaction};
 use crate::workflow::Errand;
 use crate::{Deadline, Error, ErrorKind, Result, Step};
 
-/// What an environment has, as orders to take it back; and what of it cannot be told.
+/// What an environment has, as orders to take it back; what of it cannot be told; and the records of its connections.
 #[derive(Default)]
 struct Claims {
     orders: Vec<Order>,
     failed: Vec<Error>,
+    sources: Vec<SourceRecord>,
 }
 
 impl Fulfilment {
@@ -25,7 +26,7 @@ impl Fulfilment {
     /// # Errors
     /// Only that tracking cannot be read; each asset has its own result.
     pub async fn revoke_all(&self, environment: &EnvironmentId) -> Result<Vec<Handled>> {
-        let Claims { orders, failed } = self.claims(environment).await?;
+        let Claims { orders, failed, .. } = self.claims(environment).await?;
         let mut handled: Vec<_> = failed.into_iter().map(|error| Handled::Failed { error }).collect();
         let settings = &self.0.producer.settings;
         for order in orders {
@@ -40,7 +41,18 @@ impl Fulfilment {
             }
             handled.push(Handled::Done { subscription: Box::new(order.subscription), result: Box::new(result) });
         }
-        for record in self.books(environment, &mut Vec::new()).await?.sources {
+        let left = match self.claims(environment).await {
+            Ok(left) => left,
+            // What has been done is told all the same.
+            Err(error) => {
+                handled.push(Handled::Failed { error: error.for_environment(environment) });
+                return Ok(handled);
+            }
+        };
+        // What failed has said so itself. What went well and is recorded all the same stands elsewhere too, or came back.
+        let back: Vec<_> = left.orders.iter().filter(|order| went_well(&handled, order)).map(still_there).collect();
+        handled.extend(back.into_iter().map(|error| Handled::Failed { error }));
+        for record in left.sources {
             let settled = record.phase == Phase::Active && record.revoked.is_empty() && record.retired.is_empty();
             if !settled && let Err(error) = self.tidy_up(environment, &record).await {
                 handled.push(Handled::Failed { error: error.for_environment(environment) });
@@ -54,7 +66,7 @@ impl Fulfilment {
     /// # Errors
     /// Only that tracking cannot be read.
     pub async fn held(&self, environment: &EnvironmentId) -> Result<(Vec<Subscription>, Vec<Error>)> {
-        let Claims { orders, failed } = self.claims(environment).await?;
+        let Claims { orders, failed, .. } = self.claims(environment).await?;
         Ok((orders.into_iter().map(|order| order.subscription).collect(), failed))
     }
 
@@ -101,7 +113,9 @@ impl Fulfilment {
             for (asset, path, table) in tables {
                 let same = |order: &Order| {
                     let Subscription { asset: of, location, .. } = &order.subscription;
-                    of.id == asset && location.connection == record.key.connection
+                    // It may stand on two tables: each has to go.
+                    let here = order.table.as_ref().is_none_or(|other| *other == table);
+                    here && of.id == asset && location.connection == record.key.connection
                 };
                 if !claims.orders.iter().any(same) {
                     let subscription = books.subscription(record, &asset, at(path))?;
@@ -126,6 +140,7 @@ impl Fulfilment {
         for order in &mut claims.orders {
             order.errand = Errand::End;
         }
+        claims.sources = books.sources;
         Ok(claims)
     }
 
@@ -149,6 +164,29 @@ impl Fulfilment {
         let location = Location { connection: record.key.connection.clone(), path, owner: record.owner.clone() };
         tidy(self, &books.subscription(record, &asset, location)?, None).await.map(drop)
     }
+}
+
+/// Whether all that was done for an order's asset went well, and something was done.
+fn went_well(handled: &[Handled], order: &Order) -> bool {
+    let Subscription { asset, location, .. } = &order.subscription;
+    let results = handled.iter().filter_map(|one| match one {
+        Handled::Done { subscription: of, result } => Some((of, result)),
+        _ => None,
+    });
+    // Of an older system's, only the path tells one from another.
+    let of_it = results.filter(|(of, _)| of.asset.id == asset.id && of.location.connection == location.connection);
+    let mut of_it = of_it.filter(|(of, _)| !order.older || of.location.path == location.path).peekable();
+    of_it.peek().is_some() && of_it.all(|(_, result)| result.is_ok())
+}
+
+fn still_there(order: &Order) -> Error {
+    let Subscription { location, consumer, .. } = &order.subscription;
+    Error::new(ErrorKind::Contention, "it was revoked and is recorded all the same: it was granted once more meanwhile")
+        .at(Step::Tracking)
+        .on_asset(&location.path)
+        .on_source(&location.connection)
+        .for_environment(&consumer.environment)
+        .advise("clean the environment once more")
 }
 
 fn order(subscription: Subscription, older: bool, table: Option<TableName>) -> Order {

@@ -330,6 +330,40 @@ async fn everything_goes_with_the_environment_and_nothing_of_others() {
 }
 
 #[tokio::test]
+async fn an_asset_that_stands_on_two_tables_leaves_both() {
+    let lab = Lab::new();
+    let world = &lab.world;
+    let (moved, other) = (world.published("moved", "employees"), world.published("other", "offices"));
+    world.grant(&moved).await;
+    world.grant(&other).await;
+    // The row says the one table; an entry for the other is there still.
+    let place = world.row(&other).await.unwrap().place;
+    for (key, stored) in world.tracking.snapshot().iter() {
+        let mut stored = stored.clone();
+        match &mut stored.record {
+            Record::Asset(row) if row.asset == other.asset.id => {
+                let changes = vec![Change::remove(key.clone(), Expect::Anything)];
+                world.tracking.commit(&Transaction { changes }).await.unwrap();
+                continue;
+            }
+            Record::Asset(row) => row.place.clone_from(&place),
+            Record::Entry(entry) => {
+                if let Some(publication) = entry.assets.remove(&other.asset.id) {
+                    entry.assets.insert(moved.asset.id.clone(), publication);
+                }
+            }
+            _ => {}
+        }
+        world.tracking.insert(key.clone(), stored);
+    }
+    assert_eq!(world.readable(), ["employees", "offices"]);
+    lab.end();
+    let report = lab.handle(&Lab::deleting()).await;
+    assert_eq!(report.revoked.len(), 2, "{report:?}");
+    world.assert_nothing_left("one asset on two tables");
+}
+
+#[tokio::test]
 async fn what_an_older_system_granted_goes_too() {
     let lab = Lab::new();
     for name in ["employees", "offices"] {
