@@ -6,7 +6,7 @@ use crate::reconcile::books::{Books, UNKNOWN, each};
 use crate::reconcile::{Finding, Scope, tidy};
 use crate::store::{Change, Key, Query, Record, Transaction};
 use crate::workflow::Errand;
-use crate::{Deadline, Error, ErrorKind, Result, Step};
+use crate::{Changed, Deadline, Error, ErrorKind, Result, Step};
 
 /// What an environment has, as orders to take it back; what of it cannot be told; and the records of its connections.
 #[derive(Default)]
@@ -30,9 +30,9 @@ impl Fulfilment {
         let mut handled: Vec<_> = failed.into_iter().map(|error| Handled::Failed { error }).collect();
         let settings = &self.0.producer.settings;
         for order in orders {
-            let result = self.bring_about(&order, Deadline::within(settings.deadline)).await;
-            let result = match result {
-                Ok(outcome) => self.forget_answer(&order.subscription).await.map(|()| outcome),
+            // First: what is revoked is not found again, so that an answer which is still there then stays for ever.
+            let result = match self.forget_answer(&order.subscription).await {
+                Ok(()) => self.bring_about(&order, Deadline::within(settings.deadline)).await,
                 Err(error) => Err(error),
             };
             let report = self.0.governance.portal.report(&order.subscription, result.as_ref());
@@ -72,7 +72,8 @@ impl Fulfilment {
 
     async fn books(&self, environment: &EnvironmentId, findings: &mut Vec<Finding>) -> Result<Books> {
         let scope = Scope { connection: None, environment: Some(environment.clone()) };
-        Books::read(self.parts(), &scope, findings).await.map_err(|error| error.at(Step::Tracking))
+        let reading = Books::read(self.parts(), &scope, findings);
+        self.within("reading what is recorded", reading).await.map_err(|error| error.at(Step::Tracking))
     }
 
     async fn claims(&self, environment: &EnvironmentId) -> Result<Claims> {
@@ -82,13 +83,19 @@ impl Fulfilment {
         for (_, row) in books.rows() {
             let placed = match row.place.clone() {
                 Some(place) => Ok(place.location),
-                None => self.0.governance.place_of_older(row).await,
+                None => self.within("looking for its place", self.0.governance.place_of_older(row)).await,
             };
             let orders = match placed {
-                Ok(location) => self.0.governance.orders(&row.clone().at(location), Wanted::Revoke).await,
+                Ok(location) => {
+                    let subscription = row.clone().at(location);
+                    let orders = self.0.governance.orders(&subscription, Wanted::Revoke);
+                    self.within("looking for what was granted", orders).await
+                }
                 Err(error) => Err(error),
             };
-            match orders {
+            let named =
+                |error: Error| error.at(Step::Tracking).on_asset(&row.listing_name).for_environment(environment);
+            match orders.map_err(named) {
                 Ok(orders) => claims.orders.extend(orders),
                 Err(error) => claims.failed.push(error),
             }
@@ -99,7 +106,15 @@ impl Fulfilment {
             for (table, open) in &record.open {
                 tables.extend(open.assets.iter().map(|(asset, path)| (asset.clone(), path.clone(), table.clone())));
             }
-            for stored in each(self.parts(), &Query::Entries(record.key.clone()), &mut unreadable).await? {
+            let query = Query::Entries(record.key.clone());
+            let entries = each(self.parts(), &query, &mut unreadable);
+            // One connection that cannot be looked through keeps none of the others.
+            let entries = self.within("reading what is recorded", entries).await.unwrap_or_else(|error| {
+                let error = error.at(Step::Tracking).on_source(&record.key.connection).for_environment(environment);
+                claims.failed.push(error);
+                Vec::new()
+            });
+            for stored in entries {
                 if let Record::Entry(entry) = stored.record {
                     let assets = entry.assets.into_iter();
                     tables.extend(assets.map(|(asset, published)| (asset, published.path, entry.table.clone())));
@@ -147,13 +162,25 @@ impl Fulfilment {
     /// An answer of the portal that was recorded for producers stands for access that there is not any more.
     async fn forget_answer(&self, subscription: &Subscription) -> Result<()> {
         let tracking = &self.0.governance.tracking;
-        let key = Key::Wanted(subscription.consumer.environment.clone(), subscription.asset.id.clone());
-        if let Some(stored) = tracking.read(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
-            // A conflict means that somebody has asked since: the answer is theirs.
-            let changes = vec![Change::remove(key, stored.expect())];
-            tracking.commit(&Transaction { changes }).await?;
-        }
-        Ok(())
+        let environment = &subscription.consumer.environment;
+        let key = Key::Wanted(environment.clone(), subscription.asset.id.clone());
+        let forgetting = async {
+            if let Some(stored) = tracking.read(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
+                // A conflict means that somebody has asked since: the answer is theirs.
+                let changes = vec![Change::remove(key, stored.expect())];
+                tracking.commit(&Transaction { changes }).await?;
+            }
+            Ok(())
+        };
+        let forgotten = self.within("forgetting the portal's answer", forgetting).await;
+        forgotten.map_err(|error| {
+            let error = error.at(Step::Tracking).changed(Changed::Nothing);
+            error.on_asset(&subscription.location.path).for_environment(environment)
+        })
+    }
+
+    async fn within<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        Deadline::within(self.0.producer.settings.deadline).run(what, work).await
     }
 
     /// Finishes what dead runs have left of a record that has no asset any more.
