@@ -274,6 +274,12 @@ async fn what_is_somebody_elses_stays_and_is_said() {
     assert_eq!(lab.memory.snapshot(), before, "a tag with another value is not ours to remove");
 }
 
+#[test]
+fn a_tag_that_is_not_seen_is_removed_all_the_same() {
+    let changes = |value| equipment().untag("pub_db", value).map(|step| step.changes);
+    assert_eq!([changes(Some("true")), changes(None), changes(Some("false"))], [Some(true), Some(false), None]);
+}
+
 #[tokio::test]
 async fn other_blueprints_are_skipped_but_what_was_granted_goes() {
     let lab = Lab::new();
