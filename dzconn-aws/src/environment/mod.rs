@@ -8,8 +8,18 @@
 //!
 //! | service | what | on |
 //! | --- | --- | --- |
-//! | IAM | `GetRole`, `ListAttachedRolePolicies`, `PutRolePermissionsBoundary`, `AttachRolePolicy`, `DetachRolePolicy` | the environments' user roles, `datazone_usr_*`; best with the conditions `iam:PermissionsBoundary` (just the two boundaries) and `iam:PolicyARN` (just the policies) |
-//! | Lake Formation | `GetResourceLFTags`, `AddLFTagsToResource`, `RemoveLFTagsFromResource`; and in Lake Formation itself `ASSOCIATE` on the tag and `DESCRIBE` on the databases, or to be an administrator | `*` |
+//! | IAM | `GetRole`, `ListAttachedRolePolicies` | the environments' user roles: `role/datazone_usr_*`, and `role/*/datazone_usr_*` for those with a path |
+//! | IAM | `PutRolePermissionsBoundary`; best with the condition `iam:PermissionsBoundary`: just the two boundaries | the same |
+//! | IAM | `AttachRolePolicy`, `DetachRolePolicy`; best with the condition `iam:PolicyARN`: just the policies | the same |
+//! | Lake Formation | `GetResourceLFTags`, `AddLFTagsToResource`, `RemoveLFTagsFromResource` | `*` |
+//! | Glue | `GetDatabase` | the environments' databases |
+//!
+//! `iam:PermissionsBoundary` does not belong on `AttachRolePolicy` and `DetachRolePolicy`: there it is about the boundary that the
+//! role has, so that a role without one could not be cleaned.
+//!
+//! Beside that, in Lake Formation itself the role must be an administrator; or have `ASSOCIATE` on the tag, and on the databases
+//! `SUPER`, or `DESCRIBE`, `CREATE_TABLE`, `ALTER` and `DROP`, each with the grant option. A tag that a role may not see is not shown to
+//! it; so a cleaning removes the tag also where it sees none.
 //!
 //! One environment costs two calls to IAM to look and one for each boundary and policy; and one to Lake Formation for each
 //! database to look, and one to change it.

@@ -100,8 +100,9 @@ fn failure(operation: &str, failures: &[LfTagError]) -> Option<Error> {
 fn advised(error: Error) -> Error {
     match error.kind() {
         ErrorKind::StoreDenied => error.advise(
-            "in Lake Formation, give the role ASSOCIATE on the tag and DESCRIBE on the database, or make it an administrator; \
-             and look at its policies",
+            "in Lake Formation, give the role ASSOCIATE on the tag, and on the database SUPER, or DESCRIBE, CREATE_TABLE, ALTER \
+             and DROP, with the grant option, or make it an administrator; and let its policies allow this call and \
+             glue:GetDatabase",
         ),
         ErrorKind::NotFound => error.advise(
             "make the tag with this value in that account and region, or correct its name in the configuration (environments)",

@@ -186,10 +186,12 @@ impl Equipment {
         }
     }
 
-    /// What takes the tag from a database on which the key has this value. Another value is somebody else's.
+    /// What takes the tag from a database on which the key has this value. Another value is somebody else's. It is also taken
+    /// where none is seen: who may not see a tag is told of none.
     pub fn untag(&self, database: &str, value: Option<&str>) -> Option<Planned> {
-        let ours = self.tag.as_ref().is_some_and(|tag| value.is_some_and(|value| LakeTag::same(value, &tag.value)));
-        ours.then(|| Planned { effect: Effect::Untag(database.to_owned()), changes: true })
+        let tag = self.tag.as_ref()?;
+        let ours = value.is_none_or(|value| LakeTag::same(value, &tag.value));
+        ours.then(|| Planned { effect: Effect::Untag(database.to_owned()), changes: value.is_some() })
     }
 
     fn foreign<'a>(&self, role: &'a RoleState) -> Option<&'a str> {

@@ -6,13 +6,14 @@ use crate::reconcile::books::{Books, UNKNOWN, each};
 use crate::reconcile::{Finding, Scope, tidy};
 use crate::store::{Change, Key, Query, Record, Transaction};
 use crate::workflow::Errand;
-use crate::{Deadline, Error, ErrorKind, Result, Step};
+use crate::{Changed, Deadline, Error, ErrorKind, Result, Step};
 
-/// What an environment has, as orders to take it back; and what of it cannot be told.
+/// What an environment has, as orders to take it back; what of it cannot be told; and the records of its connections.
 #[derive(Default)]
 struct Claims {
     orders: Vec<Order>,
     failed: Vec<Error>,
+    sources: Vec<SourceRecord>,
 }
 
 impl Fulfilment {
@@ -25,13 +26,13 @@ impl Fulfilment {
     /// # Errors
     /// Only that tracking cannot be read; each asset has its own result.
     pub async fn revoke_all(&self, environment: &EnvironmentId) -> Result<Vec<Handled>> {
-        let Claims { orders, failed } = self.claims(environment).await?;
+        let Claims { orders, failed, .. } = self.claims(environment).await?;
         let mut handled: Vec<_> = failed.into_iter().map(|error| Handled::Failed { error }).collect();
         let settings = &self.0.producer.settings;
         for order in orders {
-            let result = self.bring_about(&order, Deadline::within(settings.deadline)).await;
-            let result = match result {
-                Ok(outcome) => self.forget_answer(&order.subscription).await.map(|()| outcome),
+            // First: what is revoked is not found again, so that an answer which is still there then stays for ever.
+            let result = match self.forget_answer(&order.subscription).await {
+                Ok(()) => self.bring_about(&order, Deadline::within(settings.deadline)).await,
                 Err(error) => Err(error),
             };
             let report = self.0.governance.portal.report(&order.subscription, result.as_ref());
@@ -40,7 +41,18 @@ impl Fulfilment {
             }
             handled.push(Handled::Done { subscription: Box::new(order.subscription), result: Box::new(result) });
         }
-        for record in self.books(environment, &mut Vec::new()).await?.sources {
+        let left = match self.claims(environment).await {
+            Ok(left) => left,
+            // What has been done is told all the same.
+            Err(error) => {
+                handled.push(Handled::Failed { error: error.for_environment(environment) });
+                return Ok(handled);
+            }
+        };
+        // What failed has said so itself. What went well and is recorded all the same stands elsewhere too, or came back.
+        let back: Vec<_> = left.orders.iter().filter(|order| went_well(&handled, order)).map(still_there).collect();
+        handled.extend(back.into_iter().map(|error| Handled::Failed { error }));
+        for record in left.sources {
             let settled = record.phase == Phase::Active && record.revoked.is_empty() && record.retired.is_empty();
             if !settled && let Err(error) = self.tidy_up(environment, &record).await {
                 handled.push(Handled::Failed { error: error.for_environment(environment) });
@@ -54,13 +66,14 @@ impl Fulfilment {
     /// # Errors
     /// Only that tracking cannot be read.
     pub async fn held(&self, environment: &EnvironmentId) -> Result<(Vec<Subscription>, Vec<Error>)> {
-        let Claims { orders, failed } = self.claims(environment).await?;
+        let Claims { orders, failed, .. } = self.claims(environment).await?;
         Ok((orders.into_iter().map(|order| order.subscription).collect(), failed))
     }
 
     async fn books(&self, environment: &EnvironmentId, findings: &mut Vec<Finding>) -> Result<Books> {
         let scope = Scope { connection: None, environment: Some(environment.clone()) };
-        Books::read(self.parts(), &scope, findings).await.map_err(|error| error.at(Step::Tracking))
+        let reading = Books::read(self.parts(), &scope, findings);
+        self.within("reading what is recorded", reading).await.map_err(|error| error.at(Step::Tracking))
     }
 
     async fn claims(&self, environment: &EnvironmentId) -> Result<Claims> {
@@ -70,13 +83,19 @@ impl Fulfilment {
         for (_, row) in books.rows() {
             let placed = match row.place.clone() {
                 Some(place) => Ok(place.location),
-                None => self.0.governance.place_of_older(row).await,
+                None => self.within("looking for its place", self.0.governance.place_of_older(row)).await,
             };
             let orders = match placed {
-                Ok(location) => self.0.governance.orders(&row.clone().at(location), Wanted::Revoke).await,
+                Ok(location) => {
+                    let subscription = row.clone().at(location);
+                    let orders = self.0.governance.orders(&subscription, Wanted::Revoke);
+                    self.within("looking for what was granted", orders).await
+                }
                 Err(error) => Err(error),
             };
-            match orders {
+            let named =
+                |error: Error| error.at(Step::Tracking).on_asset(&row.listing_name).for_environment(environment);
+            match orders.map_err(named) {
                 Ok(orders) => claims.orders.extend(orders),
                 Err(error) => claims.failed.push(error),
             }
@@ -87,7 +106,15 @@ impl Fulfilment {
             for (table, open) in &record.open {
                 tables.extend(open.assets.iter().map(|(asset, path)| (asset.clone(), path.clone(), table.clone())));
             }
-            for stored in each(self.parts(), &Query::Entries(record.key.clone()), &mut unreadable).await? {
+            let query = Query::Entries(record.key.clone());
+            let entries = each(self.parts(), &query, &mut unreadable);
+            // One connection that cannot be looked through keeps none of the others.
+            let entries = self.within("reading what is recorded", entries).await.unwrap_or_else(|error| {
+                let error = error.at(Step::Tracking).on_source(&record.key.connection).for_environment(environment);
+                claims.failed.push(error);
+                Vec::new()
+            });
+            for stored in entries {
                 if let Record::Entry(entry) = stored.record {
                     let assets = entry.assets.into_iter();
                     tables.extend(assets.map(|(asset, published)| (asset, published.path, entry.table.clone())));
@@ -101,7 +128,9 @@ impl Fulfilment {
             for (asset, path, table) in tables {
                 let same = |order: &Order| {
                     let Subscription { asset: of, location, .. } = &order.subscription;
-                    of.id == asset && location.connection == record.key.connection
+                    // It may stand on two tables: each has to go.
+                    let here = order.table.as_ref().is_none_or(|other| *other == table);
+                    here && of.id == asset && location.connection == record.key.connection
                 };
                 if !claims.orders.iter().any(same) {
                     let subscription = books.subscription(record, &asset, at(path))?;
@@ -126,19 +155,32 @@ impl Fulfilment {
         for order in &mut claims.orders {
             order.errand = Errand::End;
         }
+        claims.sources = books.sources;
         Ok(claims)
     }
 
     /// An answer of the portal that was recorded for producers stands for access that there is not any more.
     async fn forget_answer(&self, subscription: &Subscription) -> Result<()> {
         let tracking = &self.0.governance.tracking;
-        let key = Key::Wanted(subscription.consumer.environment.clone(), subscription.asset.id.clone());
-        if let Some(stored) = tracking.read(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
-            // A conflict means that somebody has asked since: the answer is theirs.
-            let changes = vec![Change::remove(key, stored.expect())];
-            tracking.commit(&Transaction { changes }).await?;
-        }
-        Ok(())
+        let environment = &subscription.consumer.environment;
+        let key = Key::Wanted(environment.clone(), subscription.asset.id.clone());
+        let forgetting = async {
+            if let Some(stored) = tracking.read(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
+                // A conflict means that somebody has asked since: the answer is theirs.
+                let changes = vec![Change::remove(key, stored.expect())];
+                tracking.commit(&Transaction { changes }).await?;
+            }
+            Ok(())
+        };
+        let forgotten = self.within("forgetting the portal's answer", forgetting).await;
+        forgotten.map_err(|error| {
+            let error = error.at(Step::Tracking).changed(Changed::Nothing);
+            error.on_asset(&subscription.location.path).for_environment(environment)
+        })
+    }
+
+    async fn within<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        Deadline::within(self.0.producer.settings.deadline).run(what, work).await
     }
 
     /// Finishes what dead runs have left of a record that has no asset any more.
@@ -149,6 +191,29 @@ impl Fulfilment {
         let location = Location { connection: record.key.connection.clone(), path, owner: record.owner.clone() };
         tidy(self, &books.subscription(record, &asset, location)?, None).await.map(drop)
     }
+}
+
+/// Whether all that was done for an order's asset went well, and something was done.
+fn went_well(handled: &[Handled], order: &Order) -> bool {
+    let Subscription { asset, location, .. } = &order.subscription;
+    let results = handled.iter().filter_map(|one| match one {
+        Handled::Done { subscription: of, result } => Some((of, result)),
+        _ => None,
+    });
+    // Of an older system's, only the path tells one from another.
+    let of_it = results.filter(|(of, _)| of.asset.id == asset.id && of.location.connection == location.connection);
+    let mut of_it = of_it.filter(|(of, _)| !order.older || of.location.path == location.path).peekable();
+    of_it.peek().is_some() && of_it.all(|(_, result)| result.is_ok())
+}
+
+fn still_there(order: &Order) -> Error {
+    let Subscription { location, consumer, .. } = &order.subscription;
+    Error::new(ErrorKind::Contention, "it was revoked and is recorded all the same: it was granted once more meanwhile")
+        .at(Step::Tracking)
+        .on_asset(&location.path)
+        .on_source(&location.connection)
+        .for_environment(&consumer.environment)
+        .advise("clean the environment once more")
 }
 
 fn order(subscription: Subscription, older: bool, table: Option<TableName>) -> Order {

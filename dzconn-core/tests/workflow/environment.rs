@@ -274,6 +274,12 @@ async fn what_is_somebody_elses_stays_and_is_said() {
     assert_eq!(lab.memory.snapshot(), before, "a tag with another value is not ours to remove");
 }
 
+#[test]
+fn a_tag_that_is_not_seen_is_removed_all_the_same() {
+    let changes = |value| equipment().untag("pub_db", value).map(|step| step.changes);
+    assert_eq!([changes(Some("true")), changes(None), changes(Some("false"))], [Some(true), Some(false), None]);
+}
+
 #[tokio::test]
 async fn other_blueprints_are_skipped_but_what_was_granted_goes() {
     let lab = Lab::new();
@@ -307,15 +313,8 @@ async fn everything_goes_with_the_environment_and_nothing_of_others() {
     world.fulfilment.retain(&offices).await.unwrap();
     world.grant(&salaries).await;
     let row = Key::Asset(env1(), id("salaries"));
-    let wanted = WantedRecord {
-        environment: env1(),
-        asset: id("employees"),
-        wanted: Wanted::Grant,
-        last_updated: dzconn_core::Timestamp::now(),
-    };
-    let version = Version::from_bits(7);
-    let changes =
-        vec![Change::remove(row, Expect::Anything), Change::put(Expect::Absent, version, Record::Wanted(wanted))];
+    world.record_answer("employees").await;
+    let changes = vec![Change::remove(row, Expect::Anything)];
     world.tracking.commit(&Transaction { changes }).await.unwrap();
 
     lab.end();
@@ -327,6 +326,40 @@ async fn everything_goes_with_the_environment_and_nothing_of_others() {
     let live = world.vault.live();
     assert_eq!(live.len(), 2, "the other environment's two secrets: {live:?}");
     assert!(live.iter().all(|(.., credentials)| world.engine.read_as(credentials, &table("employees"))));
+}
+
+#[tokio::test]
+async fn an_asset_that_stands_on_two_tables_leaves_both() {
+    let lab = Lab::new();
+    let world = &lab.world;
+    let (moved, other) = (world.published("moved", "employees"), world.published("other", "offices"));
+    world.grant(&moved).await;
+    world.grant(&other).await;
+    // The row says the one table; an entry for the other is there still.
+    let place = world.row(&other).await.unwrap().place;
+    for (key, stored) in world.tracking.snapshot().iter() {
+        let mut stored = stored.clone();
+        match &mut stored.record {
+            Record::Asset(row) if row.asset == other.asset.id => {
+                let changes = vec![Change::remove(key.clone(), Expect::Anything)];
+                world.tracking.commit(&Transaction { changes }).await.unwrap();
+                continue;
+            }
+            Record::Asset(row) => row.place.clone_from(&place),
+            Record::Entry(entry) => {
+                if let Some(publication) = entry.assets.remove(&other.asset.id) {
+                    entry.assets.insert(moved.asset.id.clone(), publication);
+                }
+            }
+            _ => {}
+        }
+        world.tracking.insert(key.clone(), stored);
+    }
+    assert_eq!(world.readable(), ["employees", "offices"]);
+    lab.end();
+    let report = lab.handle(&Lab::deleting()).await;
+    assert_eq!(report.revoked.len(), 2, "{report:?}");
+    world.assert_nothing_left("one asset on two tables");
 }
 
 #[tokio::test]

@@ -112,6 +112,18 @@ impl World {
         }
     }
 
+    /// Records that the portal wants a grant of the asset, as for producers who may not ask it.
+    pub(crate) async fn record_answer(&self, asset: &str) {
+        let record = WantedRecord {
+            environment: id("env1"),
+            asset: id(asset),
+            wanted: Wanted::Grant,
+            last_updated: dzconn_core::Timestamp::now(),
+        };
+        let changes = vec![Change::put(Expect::Absent, Version::from_bits(7), Record::Wanted(record))];
+        self.tracking.commit(&Transaction { changes }).await.unwrap();
+    }
+
     /// Turns what tracking has into what an older system would have written.
     pub(crate) async fn make_older(&self) {
         for (key, stored) in self.tracking.snapshot().iter() {
