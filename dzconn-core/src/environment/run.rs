@@ -143,7 +143,7 @@ impl Environments {
                     let steps = self.steps_to_clean(environment, owner, &mut report).await;
                     report.changes = changes(&steps);
                 }
-                let (held, failed) = self.fulfilment.held(&event.environment).await?;
+                let (held, failed) = self.fulfilment.held(&event.domain, &event.environment).await?;
                 report.held = held;
                 report.failures.extend(failed);
                 report
@@ -207,7 +207,7 @@ impl Environments {
             );
             report.notes.push(format!("its role and databases were left alone: {why}"));
         }
-        match self.fulfilment.revoke_all(&event.environment).await {
+        match self.fulfilment.revoke_all(&event.domain, &event.environment).await {
             Ok(revoked) => report.revoked = revoked,
             Err(error) => report.failures.push(named(error, event)),
         }

@@ -1,7 +1,9 @@
 //! Takes back everything that an environment was granted, from tracking.
 
 use super::{Fulfilment, Handled, Order, REPORT};
-use crate::model::{AssetId, AssetPath, EnvironmentId, Location, Phase, SourceRecord, Subscription, TableName, Wanted};
+use crate::model::{
+    AssetId, AssetPath, DomainId, EnvironmentId, Location, Phase, SourceRecord, Subscription, TableName, Wanted,
+};
 use crate::reconcile::books::{Books, UNKNOWN, each};
 use crate::reconcile::{Finding, Scope, tidy};
 use crate::store::{Change, Key, Query, Record, Transaction};
@@ -24,9 +26,10 @@ impl Fulfilment {
     /// answer is empty.
     ///
     /// # Errors
-    /// Only that tracking cannot be read; each asset has its own result.
-    pub async fn revoke_all(&self, environment: &EnvironmentId) -> Result<Vec<Handled>> {
-        let Claims { orders, failed, .. } = self.claims(environment).await?;
+    /// That tracking cannot be read, or [`ErrorKind::InvalidInput`] if it says that the environment is of another domain; each
+    /// asset has its own result.
+    pub async fn revoke_all(&self, domain: &DomainId, environment: &EnvironmentId) -> Result<Vec<Handled>> {
+        let Claims { orders, failed, .. } = self.claims(domain, environment).await?;
         let mut handled: Vec<_> = failed.into_iter().map(|error| Handled::Failed { error }).collect();
         let settings = &self.0.producer.settings;
         for order in orders {
@@ -41,7 +44,7 @@ impl Fulfilment {
             }
             handled.push(Handled::Done { subscription: Box::new(order.subscription), result: Box::new(result) });
         }
-        let left = match self.claims(environment).await {
+        let left = match self.claims(domain, environment).await {
             Ok(left) => left,
             // What has been done is told all the same.
             Err(error) => {
@@ -64,9 +67,13 @@ impl Fulfilment {
     /// What [`revoke_all`](Self::revoke_all) would take back, and what of it cannot be told.
     ///
     /// # Errors
-    /// Only that tracking cannot be read.
-    pub async fn held(&self, environment: &EnvironmentId) -> Result<(Vec<Subscription>, Vec<Error>)> {
-        let Claims { orders, failed, .. } = self.claims(environment).await?;
+    /// As of [`revoke_all`](Self::revoke_all).
+    pub async fn held(
+        &self,
+        domain: &DomainId,
+        environment: &EnvironmentId,
+    ) -> Result<(Vec<Subscription>, Vec<Error>)> {
+        let Claims { orders, failed, .. } = self.claims(domain, environment).await?;
         Ok((orders.into_iter().map(|order| order.subscription).collect(), failed))
     }
 
@@ -76,9 +83,18 @@ impl Fulfilment {
         self.within("reading what is recorded", reading).await.map_err(|error| error.at(Step::Tracking))
     }
 
-    async fn claims(&self, environment: &EnvironmentId) -> Result<Claims> {
+    async fn claims(&self, domain: &DomainId, environment: &EnvironmentId) -> Result<Claims> {
         let mut unreadable = Vec::new();
         let books = self.books(environment, &mut unreadable).await?;
+        // Its role would not be found there, and would be left as it is while its users are dropped.
+        if let Some(other) = books.sources.iter().map(|record| &record.domain).find(|other| *other != domain) {
+            let what = format!("{environment} is recorded in the domain {other}, not in {domain}");
+            return Err(Error::new(ErrorKind::InvalidInput, what)
+                .at(Step::Input)
+                .for_environment(environment)
+                .advise("name the domain that is recorded")
+                .changed(Changed::Nothing));
+        }
         let mut claims = Claims::default();
         for (_, row) in books.rows() {
             let placed = match row.place.clone() {

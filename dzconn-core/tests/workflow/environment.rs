@@ -281,6 +281,19 @@ fn a_tag_that_is_not_seen_is_removed_all_the_same() {
 }
 
 #[tokio::test]
+async fn nothing_is_revoked_by_the_wrong_domain() {
+    let lab = Lab::new();
+    lab.world.grant(&lab.world.subscription("employees")).await;
+    let wrong = EnvironmentEvent::clean(id("dzd_2"), env1());
+    let report = lab.environments.handle(&wrong).await.unwrap();
+    let errors: Vec<_> = report.errors().collect();
+    assert_eq!((errors.len(), errors[0].kind()), (1, ErrorKind::InvalidInput), "{report:?}");
+    assert!(errors[0].detail().contains("dzd_1"), "{report:?}");
+    assert!(lab.environments.plan(&wrong).await.is_err());
+    assert_eq!(lab.world.readable(), ["employees"]);
+}
+
+#[tokio::test]
 async fn other_blueprints_are_skipped_but_what_was_granted_goes() {
     let lab = Lab::new();
     let environment = lab.memory.environment(&id("dzd_1"), &env1()).await.unwrap().unwrap();
