@@ -65,7 +65,9 @@ fn the_command_gets_urls_and_authorities() {
     let output = output(&["--mssql", python.to_str().unwrap()], script);
     let stdout = text(&output.stdout);
     let lines: Vec<&str> = stdout.lines().collect();
-    let [ca, tls, all, certificates] = lines[..] else { panic!("{stdout} {}", text(&output.stderr)) };
+    let [azure, ca, tls, all, certificates] = lines[..] else { panic!("{stdout} {}", text(&output.stderr)) };
+    let azure = azure.strip_prefix("DZCONN_TEST_MSSQL_AZURE_URLS=").unwrap();
+    assert!(azure.ends_with("/standin") && all.ends_with(&format!(" {azure}")), "{azure} {all}");
     assert!(ca.starts_with("DZCONN_TEST_MSSQL_CA="), "{ca}");
     assert_eq!(tls.strip_prefix("DZCONN_TEST_MSSQL_TLS_URLS="), all.strip_prefix("DZCONN_TEST_MSSQL_URLS="));
     assert_eq!(all.matches("sqlserver://sa:").count(), 3, "{all}");
