@@ -1,6 +1,7 @@
 //! From what somebody asks for to what is deployed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use dzconn_core::Result;
 use dzconn_core::model::{JdbcUrl, Tls};
@@ -9,11 +10,20 @@ use serde_json::json;
 use super::{Product, mistake};
 
 /// A product, and what somebody says about it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     product: Product,
     stack: Option<String>,
     values: BTreeMap<String, String>,
+}
+
+/// Without the values: nobody has checked them yet, and one may hold a password that does not belong there.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { product, stack, values } = self;
+        let names: Vec<_> = values.keys().collect();
+        f.debug_struct("Request").field("product", product).field("stack", stack).field("set", &names).finish()
+    }
 }
 
 impl Request {

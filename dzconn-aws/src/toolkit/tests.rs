@@ -127,6 +127,8 @@ fn what_belongs_in_a_secret_is_no_part_of_a_url() {
         with.url = url.into();
         let error = with.render("s").unwrap_err();
         assert!(error.detail().contains("JdbcUrl") && !error.detail().contains("hunter2"), "{url}: {error}");
+        let request = Request::new(Product::GlueConnection).set("JdbcUrl", url);
+        assert!(!format!("{with:?} {request:?}").contains("hunter2"), "{url}");
     }
     for url in [
         "jdbc:mysql://db:3306/sales?sslMode=REQUIRED",

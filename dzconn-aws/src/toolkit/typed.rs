@@ -1,5 +1,7 @@
 //! The self-service products, for those who have types rather than text.
 
+use std::fmt;
+
 use dzconn_core::Result;
 use dzconn_core::model::{DomainId, EnvironmentId, ProjectId, SecretName, SourceEndpoint, Target};
 
@@ -37,7 +39,7 @@ pub struct Network {
 }
 
 /// A Glue connection to a JDBC source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GlueConnection {
     /// Whose it is.
     pub scope: Scope,
@@ -53,6 +55,21 @@ pub struct GlueConnection {
     pub certificate: Option<String>,
     /// From where; `None` for a source on the internet.
     pub network: Option<Network>,
+}
+
+/// Without the URL: until it is rendered, nobody has checked that it holds no password.
+impl fmt::Debug for GlueConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scope, name, url: _, secret, enforce_tls, certificate, network } = self;
+        f.debug_struct("GlueConnection")
+            .field("scope", scope)
+            .field("name", name)
+            .field("secret", secret)
+            .field("enforce_tls", enforce_tls)
+            .field("certificate", certificate)
+            .field("network", network)
+            .finish_non_exhaustive()
+    }
 }
 
 impl GlueConnection {

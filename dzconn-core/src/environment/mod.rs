@@ -6,8 +6,8 @@
 //! that the environment was granted is revoked, from tracking.
 //!
 //! Events are hints here too: [`Environments::handle`] asks the portal how the environment is *now*, and brings about what that
-//! asks for, whatever the event said. [`DESIGN.md`](https://github.com/dzconn/dzconn) says why this is a plain sequence and no
-//! state machine.
+//! asks for. Only the end of an environment is not doubted: an event that says so equips nothing.
+//! [`DESIGN.md`](https://github.com/dzconn/dzconn) says why this is a plain sequence and no state machine.
 //!
 //! ```
 //! use dzconn_core::environment::{EnvironmentEvent, Equipment};
