@@ -150,6 +150,10 @@ pub(crate) fn end(now: &Moment<'_>, runs: &[&Run], scenario: &Scenario) -> Vec<S
     } else {
         wrong.extend(as_wanted(&have, died, runs, scenario));
     }
+    let done = |run: usize| matches!(runs[run].part, Part::Over(Outcome::Revoked));
+    if (0..runs.len()).any(|run| scenario.ends_last(run) && done(run)) && !have.is_empty() {
+        wrong.push(format!("the environment has ended, and has {have:?}"));
+    }
     wrong
 }
 
@@ -303,12 +307,16 @@ fn permutations(of: &[usize]) -> Vec<Vec<usize>> {
 fn as_wanted(have: &Access, died: bool, runs: &[&Run], scenario: &Scenario) -> Vec<String> {
     let mut wrong = Vec::new();
     let assets: BTreeSet<_> = scenario.script.iter().map(|(asset, _)| *asset).collect();
+    // It asks nobody.
+    let ending = scenario.jobs.contains(&Job::End);
     for name in assets {
         let is = have.iter().any(|(asset, _)| asset == name);
         match scenario.wanted(name, scenario.script.len()) {
-            Wanted::Grant if !is && !died => wrong.push(format!("{name} is wanted and not there")),
+            Wanted::Grant if !is && !died && !scenario.jobs.contains(&Job::End) => {
+                wrong.push(format!("{name} is wanted and not there"))
+            }
             Wanted::Revoke if is => wrong.push(format!("{name} is there and not wanted")),
-            Wanted::Retain if !is => {
+            Wanted::Retain if !is && !ending => {
                 let told = |run: &&&Run| run.part == Part::Over(Outcome::Retained);
                 if runs.iter().any(|run| told(&run)) {
                     wrong.push(format!("a run says that {name} is retained, and it is gone"));

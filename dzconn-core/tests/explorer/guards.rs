@@ -68,6 +68,15 @@ fn undoing() {
 }
 
 #[test]
+fn the_end_of_an_environment() {
+    // What the portal still wants is there again each time.
+    breaks(&Scenario::new("Ga", "E").without(Rule::EndUnasked), "no end can be reached");
+    let dead = |before, jobs| Scenario::new(before, jobs).never_again(0).order(0, 1);
+    breaks(&dead("", "Ga E").without(Rule::EndSearches), "the record is unfinished");
+    breaks(&dead("Ga", "Ra E").without(Rule::EndLooksAgain), "a record without a generation is left");
+}
+
+#[test]
 fn asking_under_the_lock() {
     let script = [("a", Grant), ("a", Revoke)];
     breaks(&Scenario::new("", "Ga Ra").portal(&script).without(Rule::Ask), "a is there and not wanted");

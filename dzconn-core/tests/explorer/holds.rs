@@ -91,6 +91,37 @@ fn tidying_up_beside_other_runs() {
     }
 }
 
+/// The environment ends: whatever it has goes, also what the portal still wants, what was retained, and what dead runs have
+/// left. Who grants beside it comes before it or after it; after it, something is there again.
+#[test]
+fn the_environment_ends() {
+    for before in ["", "Ga", "Ga Gb", "Ga Gk@a"] {
+        holds_through_misfortune(before, "E", 2);
+    }
+    for (before, jobs) in [("", "Ga E"), ("Ga", "Gb E"), ("Ga", "Ra E"), ("Ga", "Ga E"), ("Ga", "Ta E"), ("Ga", "E E")]
+    {
+        holds_through_one_misfortune(before, jobs);
+    }
+    // What is wanted still, or is to be retained, and nobody comes after it.
+    let last = |before, jobs| Scenario::new(before, jobs).order(0, 1);
+    holds(&last("", "Ga E").portal(&[("a", Grant), ("a", Grant)]).crashes(1));
+    holds(&last("Gb", "Ga E").portal(&[("a", Grant), ("a", Grant)]).lost(1));
+    holds(&last("Ga", "Ta E").portal(&[("a", Retain), ("a", Retain)]).crashes(1));
+    holds(&last("Ga", "Ta E").portal(&[("a", Retain), ("a", Grant)]).unanswered(1));
+    // Nobody comes back to what died.
+    for (before, jobs) in
+        [("", "Ga E"), ("Gb", "Ga E"), ("Ga", "Ra E"), ("Ga Gb", "Ra E"), ("Ga", "Gk@a E"), ("", "Gy E")]
+    {
+        holds(&last(before, jobs).never_again(0));
+        holds(&last(before, jobs).never_again(0).late(Late::Creates));
+    }
+    holds(&Scenario::new("Ga", "X E").crashes(1));
+    holds(&Scenario::new("Ga", "M E").order(0, 1).crashes(1));
+    for effect in ["Revoke", "DropUser", "Burn", "Commit", "BurnCopy"] {
+        holds(&last("Ga Gb", "Ra E").broken(0, effect, ErrorKind::AdminDenied).crashes(1));
+    }
+}
+
 /// The privilege goes with the last asset that is published from a table.
 #[test]
 fn two_assets_of_one_table() {

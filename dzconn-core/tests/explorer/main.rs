@@ -6,13 +6,14 @@
 //! not come, the portal changes its mind, somebody else rotates a password, and some things can never succeed.
 //!
 //! - [`scenario`]: what is explored. `Ga` grants asset a, `Ra` revokes it, `Ta` retains it, `Gk@a` grants asset k, which is
-//!   published from table a; tables x, y and z cannot be granted; `X` is a rotation by somebody else, `M` a password set by
-//!   hand.
+//!   published from table a; tables x, y and z cannot be granted; `E` takes back everything, because the environment ends; `X` is
+//!   a rotation by somebody else, `M` a password set by hand.
 //! - [`world`]: what an effect does, in one step; and the rules of the world, each of which can be left out.
 //! - [`run`]: one process: what it looks up, then the two machines, as `Fulfilment` runs them.
 //! - [`steps`], [`explore`]: what can happen in a state; the walk, breadth first, so that a trace is a shortest one.
 //! - [`checks`]: what must hold at each effect, at every moment, and in the end: as if the runs had gone one after another.
 //!   From every state an end can be reached.
+//! - [`ending`]: what the end of an environment looks for, as `Fulfilment::revoke_all` does.
 //! - [`holds`]: scenarios in which all of that holds. [`limits`]: where it does not. [`guards`]: what breaks when one rule is
 //!   left out, which shows that the checks can fail, and what each rule is for.
 //!
@@ -21,6 +22,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod checks;
+mod ending;
 mod explore;
 mod guards;
 mod holds;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dzconn_core::memory::TrackingState;
 use dzconn_core::model::{
-    AssetRecord, Credentials, GenerationId, SecretName, Subscription, TableName, Version, Wanted,
+    AssetId, AssetRecord, Credentials, GenerationId, SecretName, Subscription, TableName, Version, Wanted,
 };
 use dzconn_core::store::{Key, NewSecret, Record, Slot};
 use dzconn_core::workflow::{
@@ -13,6 +13,7 @@ use dzconn_core::workflow::{
 };
 use dzconn_core::{ErrorKind, Secret, Timestamp};
 
+use crate::ending;
 use crate::scenario::{Job, Scenario, endpoint, reader, subscription, user};
 use crate::world::{Rule, Rules, Source, Vault};
 
@@ -35,6 +36,8 @@ pub(crate) struct Run {
 pub(crate) enum Part {
     /// It has not begun, or is to begin again.
     Waiting,
+    /// It has taken back all that it had found, and looks again.
+    Between,
     Producing(Box<ProducerRun>, Orders),
     Consuming(Box<ConsumerRun>, Summary, Orders),
     Foreign(Foreign),
@@ -48,11 +51,20 @@ pub(crate) type Orders = Vec<Order>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Order {
-    subscription: Subscription,
-    wish: Wanted,
-    errand: Errand,
-    ask: bool,
-    table: Option<TableName>,
+    pub(crate) subscription: Subscription,
+    pub(crate) wish: Wanted,
+    pub(crate) errand: Errand,
+    pub(crate) ask: bool,
+    pub(crate) table: Option<TableName>,
+    /// Only what is left at the consumer's is cleaned up.
+    pub(crate) consumer_only: bool,
+}
+
+impl Order {
+    /// To take it back, asking nobody.
+    pub(crate) fn revoke(subscription: Subscription, errand: Errand, table: Option<TableName>) -> Self {
+        Self { subscription, wish: Wanted::Revoke, errand, ask: false, table, consumer_only: false }
+    }
 }
 
 /// What the producer's part did.
@@ -144,9 +156,10 @@ impl Run {
             Job::Tidy { asset, table } => {
                 let table = Some(crate::scenario::table(table));
                 let subscription = subscription(asset, table.as_ref().map_or("", TableName::name));
-                let order = Order { subscription, wish: Wanted::Revoke, errand: Errand::Tidy, ask: true, table };
+                let order = Order { ask: true, ..Order::revoke(subscription, Errand::Tidy, table) };
                 return self.take(vec![order], scenario.rules);
             }
+            Job::End => return self.end(tracking, scenario.rules),
             Job::Rotate => return self.part = Part::Foreign(Foreign::Rotate),
             Job::Meddle => return self.part = Part::Foreign(Foreign::Meddle),
         };
@@ -158,9 +171,35 @@ impl Run {
         self.take(orders, scenario.rules);
     }
 
+    /// Looks for what there is to take back; once that has gone, for what is left.
+    fn end(&mut self, tracking: &TrackingState, rules: Rules) {
+        let again = self.part == Part::Between;
+        match ending::look(tracking, again, rules) {
+            Ok(orders) if orders.is_empty() && (again || !rules.keep(Rule::EndLooksAgain)) => {
+                self.part = Part::Over(Outcome::Revoked);
+            }
+            Ok(orders) if orders.is_empty() => self.part = Part::Between,
+            Ok(orders) => self.take(orders, rules),
+            // Something has come back: it is run again.
+            Err(kind) => self.part = Part::Over(Outcome::Failed { kind, undone: false }),
+        }
+    }
+
+    /// What an end is working on.
+    pub(crate) fn about(&self) -> Option<AssetId> {
+        match &self.part {
+            Part::Producing(run, _) => Some(run.task().subscription.asset.id.clone()),
+            _ => None,
+        }
+    }
+
     /// Takes up the first of these orders.
     fn take(&mut self, mut orders: Orders, rules: Rules) {
         let order = orders.remove(0);
+        if order.consumer_only {
+            let task = Arc::new(ConsumerTask { subscription: order.subscription, delivery: None });
+            return self.consume(task, Summary::Revoked, orders, rules);
+        }
         let task = ProducerTask {
             subscription: order.subscription,
             wish: order.wish,
@@ -218,7 +257,10 @@ impl Run {
                 Next::End(consumed) => {
                     let outcome = outcome(*summary, &consumed);
                     let orders = std::mem::take(orders);
-                    if orders.is_empty() || matches!(outcome, Outcome::Failed { .. }) {
+                    let failed = matches!(outcome, Outcome::Failed { .. });
+                    if self.job == Job::End && orders.is_empty() && !failed && rules.keep(Rule::EndLooksAgain) {
+                        self.part = Part::Between;
+                    } else if orders.is_empty() || failed {
                         self.part = Part::Over(outcome);
                     } else {
                         self.take(orders, rules);
@@ -226,7 +268,7 @@ impl Run {
                     return;
                 }
             },
-            Part::Waiting | Part::Foreign(_) | Part::Over(_) | Part::Dead => unreachable!("{self:?}"),
+            Part::Waiting | Part::Between | Part::Foreign(_) | Part::Over(_) | Part::Dead => unreachable!("{self:?}"),
         }
         self.part = part;
     }
@@ -285,20 +327,19 @@ fn outcome(summary: Summary, consumed: &Consumed) -> Outcome {
 fn orders(here: Subscription, wish: Wanted, row: Option<AssetRecord>, ask: bool) -> Orders {
     let errand = Errand::Fulfil;
     let Some(place) = row.and_then(|row| row.place) else {
-        return vec![Order { subscription: here, wish, errand, ask, table: None }];
+        return vec![Order { wish, ask, ..Order::revoke(here, errand, None) }];
     };
     let mut there = here.clone();
     there.location.path = place.location.path.clone();
     let table = Some(place.table);
     match wish {
         Wanted::Grant if place.location.path == here.location.path => {
-            vec![Order { subscription: here, wish, errand, ask, table }]
+            vec![Order { wish, ask, ..Order::revoke(here, errand, table) }]
         }
-        Wanted::Grant => vec![
-            Order { subscription: there, wish: Wanted::Revoke, errand, ask: false, table },
-            Order { subscription: here, wish, errand, ask, table: None },
-        ],
-        Wanted::Retain | Wanted::Revoke => vec![Order { subscription: there, wish, errand, ask, table }],
+        Wanted::Grant => {
+            vec![Order::revoke(there, errand, table), Order { wish, ask, ..Order::revoke(here, errand, None) }]
+        }
+        Wanted::Retain | Wanted::Revoke => vec![Order { wish, ask, ..Order::revoke(there, errand, table) }],
     }
 }
 

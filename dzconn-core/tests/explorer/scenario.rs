@@ -21,6 +21,8 @@ pub(crate) enum Job {
     Fulfil { wish: Wanted, asset: &'static str, table: &'static str },
     /// Undo what dead runs have left half done to a table.
     Tidy { asset: &'static str, table: &'static str },
+    /// The environment ends: take back whatever tracking has for it.
+    End,
     /// Somebody else rotates the password of the live secret, as AWS's rotation functions do: without the lock.
     Rotate,
     /// Somebody sets the user's password by hand, and tells nobody.
@@ -29,7 +31,7 @@ pub(crate) enum Job {
 
 impl Job {
     /// `Ga`: grant asset a, published as table a. `Rk@a`: revoke asset k, published as table a. `T`: retain. `C`: tidy up.
-    /// `X`: rotate. `M`: meddle.
+    /// `E`: end. `X`: rotate. `M`: meddle.
     pub(crate) fn parse(text: &'static str) -> Self {
         let (asset, table) = text[1..].split_once('@').unwrap_or((&text[1..], &text[1..]));
         let wish = match &text[..1] {
@@ -37,6 +39,7 @@ impl Job {
             "R" => Wanted::Revoke,
             "T" => Wanted::Retain,
             "C" => return Self::Tidy { asset, table },
+            "E" => return Self::End,
             "X" => return Self::Rotate,
             "M" => return Self::Meddle,
             _ => panic!("{text} is not a job"),
@@ -216,9 +219,21 @@ impl Scenario {
     pub(crate) fn impossible(&self, run: usize) -> bool {
         let table = match &self.jobs[run] {
             Job::Fulfil { table, .. } => *table,
-            Job::Tidy { .. } | Job::Rotate | Job::Meddle => return false,
+            Job::Tidy { .. } | Job::End | Job::Rotate | Job::Meddle => return false,
         };
         [MISSING, WITHHELD, DENIED].contains(&table)
+    }
+
+    /// Whether this run ends the environment after all others have ended.
+    pub(crate) fn ends_last(&self, run: usize) -> bool {
+        let follows = |other: usize| {
+            let mut before = self.after[run];
+            while before.is_some_and(|before| before != other) {
+                before = before.and_then(|before| self.after[before]);
+            }
+            before == Some(other)
+        };
+        self.jobs[run] == Job::End && (0..self.jobs.len()).all(|other| other == run || follows(other))
     }
 
     /// Whether this run may fail for good.
@@ -230,7 +245,7 @@ impl Scenario {
     pub(crate) fn moves(&self) -> bool {
         let places = |of: &Job| match of {
             Job::Fulfil { asset, table, .. } => Some((*asset, *table)),
-            Job::Tidy { .. } | Job::Rotate | Job::Meddle => None,
+            Job::Tidy { .. } | Job::End | Job::Rotate | Job::Meddle => None,
         };
         let all: Vec<_> = self.before.iter().chain(&self.jobs).filter_map(places).collect();
         all.iter().any(|(asset, table)| all.iter().any(|(other, place)| asset == other && table != place))
@@ -255,7 +270,8 @@ impl Scenario {
                 Job::Fulfil { wish: Wanted::Revoke, asset, .. } if !failed => {
                     granted.remove(asset);
                 }
-                Job::Fulfil { .. } | Job::Tidy { .. } | Job::Rotate | Job::Meddle => {}
+                Job::End if !failed => granted.clear(),
+                Job::Fulfil { .. } | Job::Tidy { .. } | Job::End | Job::Rotate | Job::Meddle => {}
             }
         }
         granted

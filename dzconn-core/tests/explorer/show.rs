@@ -11,6 +11,7 @@ use crate::world::{Source, Vault};
 pub(crate) fn job(job: &Job) -> String {
     match job {
         Job::Tidy { asset, .. } => format!("C{asset}"),
+        Job::End => "E".to_owned(),
         Job::Rotate => "X".to_owned(),
         Job::Meddle => "M".to_owned(),
         Job::Fulfil { wish, asset, table } => {

@@ -1,6 +1,6 @@
 //! What can happen in a state.
 
-use dzconn_core::model::AssetId;
+use dzconn_core::model::{AssetId, Wanted};
 use dzconn_core::store::{Expect, Key, WriteOutcome};
 use dzconn_core::workflow::{Answer, Effect};
 
@@ -37,7 +37,7 @@ impl Explorer<'_> {
         for (by, run) in Self::present(state) {
             let run = self.runs.get(run);
             match &run.part {
-                Part::Waiting => steps.extend(self.begin(state, by)),
+                Part::Waiting | Part::Between => steps.extend(self.begin(state, by)),
                 Part::Foreign(foreign) => {
                     let mut vault = (*self.vault.get(state.vault)).clone();
                     let mut source = (*self.source.get(state.source)).clone();
@@ -384,6 +384,8 @@ pub(crate) fn without_world(effect: &Effect, run: &Run, scenario: &Scenario, pos
             Answer::Wanted(scenario.wanted(asset, position))
         }
         (Effect::Ask, Job::Fulfil { wish, .. }) => Answer::Wanted(*wish),
+        // The project is subscribed still.
+        (Effect::Ask, Job::End) => Answer::Wanted(Wanted::Grant),
         (Effect::Resolve(path), _) => world::resolve(path),
         _ => Answer::Done,
     }
@@ -392,6 +394,7 @@ pub(crate) fn without_world(effect: &Effect, run: &Run, scenario: &Scenario, pos
 pub(crate) fn asset_of(run: &Run) -> AssetId {
     match &run.job {
         Job::Fulfil { asset: name, .. } | Job::Tidy { asset: name, .. } => asset(name),
+        Job::End => run.about().unwrap_or_else(|| asset("none")),
         Job::Rotate | Job::Meddle => asset("none"),
     }
 }

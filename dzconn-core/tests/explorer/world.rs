@@ -63,6 +63,12 @@ pub(crate) enum Rule {
     Ask,
     /// A pending rotation shows.
     PendingShows,
+    /// Whoever ends an environment does not ask the portal.
+    EndUnasked,
+    /// Whoever ends an environment looks beyond the rows of its assets.
+    EndSearches,
+    /// Whoever has ended an environment looks again, and cleans up what dead runs have left.
+    EndLooksAgain,
 }
 
 /// All of them, or all but one, to see what that one is there for.
