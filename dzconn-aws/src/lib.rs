@@ -26,7 +26,7 @@
 //!
 //! | where | what |
 //! | --- | --- |
-//! | governance | on the tables: see [`tracking`]; of `DataZone`: `ListSubscriptions`, `GetSubscription`, `GetListing`, `ListEnvironments`, `GetEnvironment`, `GetEnvironmentBlueprint`, `ListSubscriptionGrants`, `ListSubscriptionTargets`, `UpdateSubscriptionGrantStatus`, `CreateSubscriptionGrant`; `sts:AssumeRole` on the roles |
+//! | governance | on the tables: see [`tracking`]; of `DataZone`: `ListSubscriptions`, `GetSubscription`, `GetListing`, `ListEnvironments`, `GetEnvironment`, `GetEnvironmentBlueprint`, `ListProjects` (where dzconn is removed), `ListSubscriptionGrants`, `ListSubscriptionTargets`, `UpdateSubscriptionGrantStatus`, `CreateSubscriptionGrant`; `sts:AssumeRole` on the roles |
 //! | producer | `glue:GetTable`, `glue:GetConnection`; `secretsmanager:GetSecretValue` on admin secrets; on `dz-conn-p-*`: see [`secrets`] |
 //! | environments | on their roles and databases: see [`environment`] |
 //! | consumer | on `dz-conn-c-*`: see [`secrets`]; `GetSecretValue` on the producers' secrets, whose policies let just this role in |
@@ -60,6 +60,7 @@ pub mod message;
 pub mod secrets;
 pub mod toolkit;
 pub mod tracking;
+pub mod uninstall;
 
 pub use accounts::Accounts;
 pub use config::Config;

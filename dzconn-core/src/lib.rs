@@ -93,6 +93,7 @@ pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod time;
+pub mod uninstall;
 pub mod workflow;
 
 pub use catalog::Catalog;

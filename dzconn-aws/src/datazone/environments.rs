@@ -46,7 +46,11 @@ impl DataZonePortal {
         Ok(seen)
     }
 
-    async fn all_environments(&self, domain: &DomainId, project: &ProjectId) -> Result<Vec<EnvironmentSummary>> {
+    pub(super) async fn all_environments(
+        &self,
+        domain: &DomainId,
+        project: &ProjectId,
+    ) -> Result<Vec<EnvironmentSummary>> {
         let call =
             self.client.list_environments().domain_identifier(domain.as_str()).project_identifier(project.as_str());
         let mut pages = call.max_results(PAGE).into_paginator().send();

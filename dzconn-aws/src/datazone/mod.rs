@@ -18,8 +18,9 @@
 //! | | `ListSubscriptionTargets`, once in five minutes for each environment | who fulfils a grant: `DataZone`'s own are left alone |
 //! | | `UpdateSubscriptionGrantStatus`, for each grant that does not say so yet | the report; only where it is refused, the grants are listed again and it is told in steps |
 //! | | `CreateSubscriptionGrant`, only on a target of ours that has none | the report has to stand somewhere |
-//! | one environment (`environment`) | `GetEnvironment`, and `GetEnvironmentBlueprint` the first time a blueprint is seen | status, account, user role and databases |
 //! | | those of `wanted`, only after a failure of which the grant does not tell whether it was a grant's or a revoke's | it is reported as what it was |
+//! | one environment (`environment`) | `GetEnvironment`, and `GetEnvironmentBlueprint` the first time a blueprint is seen | status, account, user role and databases |
+//! | all of a domain (`environments`) | `ListProjects`, `ListEnvironments` for each, all pages | only where dzconn is removed: what was equipped without ever having been granted anything stands in no record |
 //!
 //! So a warm event for an environment costs two calls here and one to Glue, its answer one, and its report one where no grants are
 //! kept. The producer's project is not looked up: nothing in a [`Subscription`] needs it.

@@ -1,12 +1,15 @@
 //! One environment, as it is now.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_datazone::types::EnvironmentStatus;
 use dzconn_core::environment::{Environment, EnvironmentPortal, Stage};
 use dzconn_core::model::{AccountId, DomainId, EnvironmentId, Owner, Principal, ProjectId, Region};
 use dzconn_core::{ErrorKind, Result};
 
-use super::DataZonePortal;
+use super::failed::failed;
+use super::{DataZonePortal, PAGE};
 
 /// The name of the provisioned resource that is the user role's ARN.
 const USER_ROLE: &str = "userRoleArn";
@@ -49,6 +52,23 @@ impl EnvironmentPortal for DataZonePortal {
             role: resource(USER_ROLE).map(Principal::new).transpose()?,
             databases,
         }))
+    }
+
+    /// `ListProjects`, and `ListEnvironments` for each, all pages: those of the projects that the caller may see.
+    async fn environments(&self, domain: &DomainId) -> Result<Vec<EnvironmentId>> {
+        let call = self.client.list_projects().domain_identifier(domain.as_str()).max_results(PAGE);
+        let mut pages = call.into_paginator().send();
+        let mut found = BTreeSet::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("ListProjects", error))?;
+            for project in page.items.unwrap_or_default() {
+                let project = ProjectId::new(&project.id)?;
+                for summary in self.all_environments(domain, &project).await? {
+                    found.insert(EnvironmentId::new(summary.id.unwrap_or_default())?);
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 }
 

@@ -16,6 +16,9 @@ const PARTITION_LIMIT: usize = 2048;
 /// A sort key's length, in bytes (the same page).
 const SORT_LIMIT: usize = 1024;
 
+/// What the partitions of the portal's answers begin with.
+const WANTED: &str = "wanted|";
+
 /// The tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Table {
@@ -111,8 +114,14 @@ pub(super) fn entries_of(key: &SourceKey) -> String {
 }
 
 /// The partition of what the portal last said about an environment's assets.
-fn wanted_of(environment: &EnvironmentId) -> String {
-    format!("wanted|{environment}")
+pub(super) fn wanted_of(environment: &EnvironmentId) -> String {
+    format!("{WANTED}{environment}")
+}
+
+/// Whether an item of the state table is an answer of the portal.
+pub(super) fn is_wanted(item: &Item) -> bool {
+    let partition = item.get(names::PARTITION).and_then(|value| value.as_s().ok());
+    partition.is_some_and(|partition| partition.starts_with(WANTED))
 }
 
 /// A table's names as one text that sorts, byte by byte, as [`TableName`] does: names are separated by a space, the empty

@@ -9,7 +9,7 @@ use dzconn_core::{Error, ErrorKind, Result, Step};
 use serde::{Deserialize, Serialize};
 
 use super::item::Item;
-use super::keys::{Table, entries_of};
+use super::keys::{Table, entries_of, is_wanted, wanted_of};
 use super::records::{Kind, decode};
 use super::{DynamoTracking, names, read};
 use crate::error::code_of;
@@ -56,6 +56,8 @@ impl Plan {
             Query::Sources(Some(connection)) => partition(Kind::Source, names::CONNECTION, connection.as_str()),
             Query::Assets(Some(environment)) => partition(Kind::Asset, names::ENVIRONMENT, environment.as_str()),
             Query::Entries(key) => partition(Kind::Entry, names::PARTITION, &entries_of(key)),
+            Query::Wanted(None) => whole(Kind::Wanted),
+            Query::Wanted(Some(environment)) => partition(Kind::Wanted, names::PARTITION, &wanted_of(environment)),
             Query::Listing(project, listing) => {
                 Self { kind: Kind::Asset, way: Way::Index, fixed: by_listing(project, listing) }
             }
@@ -128,6 +130,11 @@ pub(super) async fn list(store: &DynamoTracking, query: &Query, after: Option<&C
         }
         Way::Table | Way::Search => scanned(store, &plan, start).await?,
     };
+    let mut items = items;
+    if plan.kind == Kind::Wanted {
+        // The table of our own holds entries too.
+        items.retain(is_wanted);
+    }
     let copies = match plan.kind {
         Kind::Source => read::copies(store, items.iter()).await?,
         _ => HashMap::new(),

@@ -23,7 +23,8 @@ pub struct EnvironmentEvent {
     pub project: Option<ProjectId>,
     /// Whether it is about the environment's end.
     pub ending: bool,
-    /// Whether somebody has decided by hand that the environment is to be cleaned (`delete: true`), whatever the portal says.
+    /// Whether somebody has decided it by hand: that the environment is to be cleaned (`delete: true`), whatever the portal says; or
+    /// that it is to be equipped, and is not to be cleaned if it is being deleted.
     pub by_hand: bool,
 }
 
@@ -32,6 +33,12 @@ impl EnvironmentEvent {
     #[must_use]
     pub const fn look_at(domain: DomainId, environment: EnvironmentId) -> Self {
         Self { id: None, domain, environment, project: None, ending: false, by_hand: false }
+    }
+
+    /// That an environment is to be equipped. One that is being deleted is left alone.
+    #[must_use]
+    pub const fn equip(domain: DomainId, environment: EnvironmentId) -> Self {
+        Self { id: None, domain, environment, project: None, ending: false, by_hand: true }
     }
 
     /// That an environment is to be cleaned, whatever the portal says.

@@ -87,6 +87,13 @@ impl EnvironmentPortal for MemoryEnvironments {
     async fn environment(&self, domain: &DomainId, id: &EnvironmentId) -> Result<Option<Environment>> {
         Ok(self.state().environments.get(id).filter(|environment| environment.domain == *domain).cloned())
     }
+
+    async fn environments(&self, domain: &DomainId) -> Result<Vec<EnvironmentId>> {
+        let all = &self.state().environments;
+        let of_it = all.values().filter(|environment| environment.domain == *domain);
+        let found: Vec<_> = of_it.map(|environment| environment.id.clone()).collect();
+        if found.is_empty() { Err(missing("domain", domain.as_str())) } else { Ok(found) }
+    }
 }
 
 #[async_trait]

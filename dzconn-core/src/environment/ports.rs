@@ -52,6 +52,14 @@ pub trait EnvironmentPortal: Debug + Send + Sync {
     /// # Errors
     /// Retryable kinds when the portal cannot be asked.
     async fn environment(&self, domain: &DomainId, id: &EnvironmentId) -> Result<Option<Environment>>;
+
+    /// The environments of a domain, of any blueprint and stage, each once. What was made or deleted a moment ago may or may not
+    /// show.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such domain; retryable kinds when the portal cannot be
+    /// asked.
+    async fn environments(&self, domain: &DomainId) -> Result<Vec<EnvironmentId>>;
 }
 
 /// The user roles of environments, in the environments' accounts.

@@ -9,7 +9,7 @@ use super::event::EnvironmentEvent;
 use super::ports::{Environment, EnvironmentPortal, EnvironmentRoles, LakeTags, Stage, Tagged};
 use crate::audit;
 use crate::fulfilment::Handled;
-use crate::model::{EnvironmentId, Owner, Principal, Subscription};
+use crate::model::{DomainId, EnvironmentId, Owner, Principal, Subscription};
 use crate::{Changed, Deadline, Error, ErrorKind, Fulfilment, Result, Step};
 
 /// What was brought about, or, of a plan, would be.
@@ -49,7 +49,7 @@ pub struct EnvironmentReport {
 }
 
 impl EnvironmentReport {
-    fn new(environment: &EnvironmentId, brought: Brought) -> Self {
+    pub(crate) fn new(environment: &EnvironmentId, brought: Brought) -> Self {
         Self {
             environment: environment.clone(),
             brought,
@@ -77,7 +77,8 @@ impl EnvironmentReport {
 /// The environment workflows.
 ///
 /// Every call may be repeated, may run beside any other on any machine, and may be dropped at any point: the next one for the
-/// same environment ends where it would have ended.
+/// same environment that the portal answers alike ends where it would have ended. What a run has equipped that was dropped before it
+/// could ask once more, while another cleaned, stays until the environment is cleaned again.
 #[derive(Clone, Debug)]
 pub struct Environments {
     portal: Arc<dyn EnvironmentPortal>,
@@ -102,8 +103,8 @@ impl Environments {
     }
 
     /// Brings about what the portal says of the environment *now*: equips an active one, cleans one that is being deleted, leaves
-    /// any other alone. One that the portal does not know is cleaned if the event says that it ends. An event by hand cleans
-    /// whatever the portal says.
+    /// any other alone. One that the portal does not know is cleaned if the event says that it ends. By hand an environment is cleaned
+    /// whatever the portal says, and never cleaned in place of being equipped.
     ///
     /// Cleaning goes on after a failure: what could not be done stands in the report.
     ///
@@ -114,7 +115,7 @@ impl Environments {
         let found = self.look_up(event).await?;
         let mut report = match wish(event, found.as_ref()) {
             Wish::Equip(environment, owner) => self.equip(event, environment, owner).await?,
-            Wish::Clean => self.clean(event, found.as_ref()).await?,
+            Wish::Clean => self.clean(event, found.as_ref(), Doing::All).await,
             Wish::Nothing(why) => EnvironmentReport::new(&event.environment, Brought::Nothing(why)),
             Wish::Wait(error) => return Err(error),
         };
@@ -136,23 +137,21 @@ impl Environments {
                 report.changes = changes(&steps);
                 report
             }
-            Wish::Clean => {
-                let mut report = EnvironmentReport::new(&event.environment, Brought::Cleaned);
-                if let Some((environment, owner)) = ours(found.as_ref()) {
-                    report.role.clone_from(&environment.role);
-                    let steps = self.steps_to_clean(environment, owner, &mut report).await;
-                    report.changes = changes(&steps);
-                }
-                let (held, failed) = self.fulfilment.held(&event.domain, &event.environment).await?;
-                report.held = held;
-                report.failures.extend(failed);
-                report
-            }
+            Wish::Clean => self.clean(event, found.as_ref(), Doing::Plan).await,
             Wish::Nothing(why) => EnvironmentReport::new(&event.environment, Brought::Nothing(why)),
             Wish::Wait(error) => return Err(error),
         };
         report.superseded = superseded(event, &report.brought);
         Ok(report)
+    }
+
+    /// What the portal has in a domain, of any blueprint and stage.
+    ///
+    /// # Errors
+    /// As of [`EnvironmentPortal::environments`].
+    pub async fn of_domain(&self, domain: &DomainId) -> Result<Vec<EnvironmentId>> {
+        let listed = self.within("listing the domain's environments", self.portal.environments(domain)).await;
+        listed.map_err(|error| error.at(Step::LookUp).changed(Changed::Nothing))
     }
 
     async fn look_up(&self, event: &EnvironmentEvent) -> Result<Option<Environment>> {
@@ -178,17 +177,21 @@ impl Environments {
         // It may have come to its end meanwhile, and whoever cleaned it then has not seen all of this.
         let again = self.look_up(event).await.map_err(|error| error.changed(Changed::Unfinished))?;
         if again.as_ref().is_none_or(|environment| environment.stage == Stage::Ending) {
-            return self.clean(event, Some(again.as_ref().unwrap_or(environment))).await;
+            return Ok(self.clean(event, Some(again.as_ref().unwrap_or(environment)), Doing::All).await);
         }
         Ok(report)
     }
 
-    async fn clean(&self, event: &EnvironmentEvent, found: Option<&Environment>) -> Result<EnvironmentReport> {
+    async fn clean(&self, event: &EnvironmentEvent, found: Option<&Environment>, doing: Doing) -> EnvironmentReport {
         let mut report = EnvironmentReport::new(&event.environment, Brought::Cleaned);
         // The role first: the portal is about to delete it.
         if let Some((environment, owner)) = ours(found) {
             report.role.clone_from(&environment.role);
             for step in self.steps_to_clean(environment, owner, &mut report).await {
+                if doing == Doing::Plan {
+                    report.changes.extend(step.changes.then_some(step.effect));
+                    continue;
+                }
                 match self.perform(environment, owner, &step.effect).await {
                     Ok(()) if step.changes => report.changes.push(step.effect),
                     Ok(()) => {}
@@ -207,16 +210,23 @@ impl Environments {
             );
             report.notes.push(format!("its role and databases were left alone: {why}"));
         }
-        match self.fulfilment.revoke_all(&event.domain, &event.environment).await {
-            Ok(revoked) => report.revoked = revoked,
-            Err(error) => report.failures.push(named(error, event)),
-        }
-        let idle = report.changes.is_empty() && report.failures.is_empty() && report.revoked.is_empty();
+        let Environments { fulfilment, .. } = self;
+        let (domain, id) = (&event.domain, &event.environment);
+        let access = match doing {
+            Doing::All => fulfilment.revoke_all(domain, id).await.map(|revoked| report.revoked = revoked),
+            Doing::Plan => fulfilment.held(domain, id).await.map(|(held, failed)| {
+                report.held = held;
+                report.failures.extend(failed);
+            }),
+        };
+        report.failures.extend(access.map_err(|error| named(error, event)).err());
+        let EnvironmentReport { changes, failures, revoked, held, .. } = &report;
+        let idle = changes.is_empty() && failures.is_empty() && revoked.is_empty() && held.is_empty();
         if let Some(why) = found.and_then(|environment| environment.foreign.clone()).filter(|_| idle) {
             report.brought = Brought::Nothing(why);
             report.notes.clear();
         }
-        Ok(report)
+        report
     }
 
     async fn steps_to_equip(&self, environment: &Environment, owner: &Owner) -> Result<Vec<Planned>> {
@@ -343,11 +353,21 @@ impl Environments {
     }
 }
 
+/// How far cleaning goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    /// It is done.
+    All,
+    /// It is looked at.
+    Plan,
+}
+
 /// What there is to do.
 enum Wish<'a> {
     Equip(&'a Environment, &'a Owner),
     Clean,
     Nothing(String),
+    /// It cannot be said, or done, now.
     Wait(Error),
 }
 
@@ -361,8 +381,15 @@ fn wish<'a>(event: &EnvironmentEvent, found: Option<&'a Environment>) -> Wish<'a
             Wish::Nothing("the portal knows no such environment".to_owned())
         };
     };
-    if event.by_hand {
+    if event.by_hand && event.ending {
         return Wish::Clean;
+    }
+    // Who asks for it by hand to be equipped is not to find it stripped.
+    if event.by_hand && environment.stage == Stage::Ending {
+        return Wish::Nothing(format!(
+            "environment {} is being deleted: clean it, or leave it to its event",
+            environment.name
+        ));
     }
     // Nothing takes a deletion back, and no id comes again: an answer without it is older than the event. What is equipped now
     // would be in the portal's way.
@@ -383,6 +410,16 @@ fn wish<'a>(event: &EnvironmentEvent, found: Option<&'a Environment>) -> Wish<'a
             Wish::Nothing(environment.foreign.clone().unwrap_or_default())
         }
         (Stage::Active, Some(owner)) if environment.role.is_some() => Wish::Equip(environment, owner),
+        (Stage::Active, Some(_)) => {
+            let what = format!("the portal names no user role of environment {}", environment.name);
+            Wish::Wait(named(
+                Error::new(ErrorKind::NotFound, what)
+                    .at(Step::LookUp)
+                    .advise("deploy the environment again: one that is active has a role")
+                    .changed(Changed::Nothing),
+                event,
+            ))
+        }
         (Stage::Coming | Stage::Active, _) => {
             let what = format!("environment {} has no user role yet", environment.name);
             Wish::Wait(named(

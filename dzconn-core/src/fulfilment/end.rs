@@ -6,24 +6,28 @@ use crate::model::{
 };
 use crate::reconcile::books::{Books, UNKNOWN, each};
 use crate::reconcile::{Finding, Scope, tidy};
-use crate::store::{Change, Key, Query, Record, Transaction};
+use crate::store::{Change, Expect, Key, Query, Record, Stored, Transaction, WriteOutcome};
 use crate::workflow::Errand;
 use crate::{Changed, Deadline, Error, ErrorKind, Result, Step};
 
-/// What an environment has, as orders to take it back; what of it cannot be told; and the records of its connections.
+/// How often what came back is taken back.
+const ROUNDS: u32 = 2;
+
+/// What an environment has, as orders to take it back; what of it cannot be told; and its records.
 #[derive(Default)]
 struct Claims {
     orders: Vec<Order>,
     failed: Vec<Error>,
     sources: Vec<SourceRecord>,
+    rows: Vec<Stored>,
 }
 
 impl Fulfilment {
     /// Takes back everything that tracking has for an environment, retained access included: the environment ends, so the portal
     /// is not asked what is wanted. What other environments have is not touched.
     ///
-    /// One asset that cannot be taken back keeps none of the others. Repeating it goes on with what is left; if nothing is, the
-    /// answer is empty.
+    /// One asset that cannot be taken back keeps none of the others. What is granted meanwhile is taken back too, if it shows once
+    /// the rest has gone. Repeating it goes on with what is left; if nothing is, the answer is empty.
     ///
     /// # Errors
     /// That tracking cannot be read, or [`ErrorKind::InvalidInput`] if it says that the environment is of another domain; each
@@ -31,30 +35,43 @@ impl Fulfilment {
     pub async fn revoke_all(&self, domain: &DomainId, environment: &EnvironmentId) -> Result<Vec<Handled>> {
         let Claims { orders, failed, .. } = self.claims(domain, environment).await?;
         let mut handled: Vec<_> = failed.into_iter().map(|error| Handled::Failed { error }).collect();
-        let settings = &self.0.producer.settings;
-        for order in orders {
-            // First: what is revoked is not found again, so that an answer which is still there then stays for ever.
-            let result = match self.forget_answer(&order.subscription).await {
-                Ok(()) => self.bring_about(&order, Deadline::within(settings.deadline)).await,
-                Err(error) => Err(error),
-            };
-            let report = self.0.governance.portal.report(&order.subscription, result.as_ref());
-            if let Err(error) = Deadline::within(REPORT).run("the report", report).await {
-                tracing::warn!(%error, "the outcome could not be reported");
-            }
-            handled.push(Handled::Done { subscription: Box::new(order.subscription), result: Box::new(result) });
+        // Before the access goes: whoever obeys an answer would grant once more.
+        if let Err(error) = self.forget_answers(environment).await {
+            handled.push(Handled::Failed { error });
         }
-        let left = match self.claims(domain, environment).await {
-            Ok(left) => left,
-            // What has been done is told all the same.
-            Err(error) => {
-                handled.push(Handled::Failed { error: error.for_environment(environment) });
-                return Ok(handled);
+        let mut due = orders;
+        let mut rounds = 1;
+        let left = loop {
+            for order in std::mem::take(&mut due) {
+                handled.push(self.take_back(order).await);
             }
+            let mut left = match self.claims(domain, environment).await {
+                Ok(left) => left,
+                // What has been done is told all the same.
+                Err(error) => {
+                    handled.push(Handled::Failed { error: error.for_environment(environment) });
+                    return Ok(handled);
+                }
+            };
+            // What failed has said so itself. What is recorded otherwise stands elsewhere too, or came meanwhile.
+            let mut back = std::mem::take(&mut left.orders);
+            back.retain(|order| !has_failed(&handled, order));
+            if back.is_empty() {
+                break left;
+            }
+            if rounds == ROUNDS {
+                for order in back {
+                    match self.forget_row(&order, &left).await {
+                        Ok(true) => {}
+                        Ok(false) => handled.push(Handled::Failed { error: still_there(&order) }),
+                        Err(error) => handled.push(Handled::Failed { error }),
+                    }
+                }
+                break left;
+            }
+            rounds += 1;
+            due = back;
         };
-        // What failed has said so itself. What went well and is recorded all the same stands elsewhere too, or came back.
-        let back: Vec<_> = left.orders.iter().filter(|order| went_well(&handled, order)).map(still_there).collect();
-        handled.extend(back.into_iter().map(|error| Handled::Failed { error }));
         for record in left.sources {
             let settled = record.phase == Phase::Active && record.revoked.is_empty() && record.retired.is_empty();
             if !settled && let Err(error) = self.tidy_up(environment, &record).await {
@@ -75,6 +92,15 @@ impl Fulfilment {
     ) -> Result<(Vec<Subscription>, Vec<Error>)> {
         let Claims { orders, failed, .. } = self.claims(domain, environment).await?;
         Ok((orders.into_iter().map(|order| order.subscription).collect(), failed))
+    }
+
+    async fn take_back(&self, order: Order) -> Handled {
+        let result = self.bring_about(&order, Deadline::within(self.0.producer.settings.deadline)).await;
+        let report = self.0.governance.portal.report(&order.subscription, result.as_ref());
+        if let Err(error) = Deadline::within(REPORT).run("the report", report).await {
+            tracing::warn!(%error, "the outcome could not be reported");
+        }
+        Handled::Done { subscription: Box::new(order.subscription), result: Box::new(result) }
     }
 
     async fn books(&self, environment: &EnvironmentId, findings: &mut Vec<Finding>) -> Result<Books> {
@@ -162,7 +188,13 @@ impl Fulfilment {
                 }
             }
         }
-        claims.failed.extend(unreadable.into_iter().map(|finding| {
+        // A key names the environment whose record it is. Another's is not this one's failure.
+        let (own, others): (Vec<_>, Vec<_>) =
+            unreadable.into_iter().partition(|finding| finding.detail.contains(environment.as_str()));
+        for finding in others {
+            tracing::warn!(%environment, detail = finding.detail, "another environment's record cannot be read");
+        }
+        claims.failed.extend(own.into_iter().map(|finding| {
             Error::new(ErrorKind::RecordInvalid, finding.detail)
                 .at(Step::Tracking)
                 .for_environment(environment)
@@ -171,28 +203,49 @@ impl Fulfilment {
         for order in &mut claims.orders {
             order.errand = Errand::End;
         }
+        claims.rows = books.rows;
         claims.sources = books.sources;
         Ok(claims)
     }
 
-    /// An answer of the portal that was recorded for producers stands for access that there is not any more.
-    async fn forget_answer(&self, subscription: &Subscription) -> Result<()> {
-        let tracking = &self.0.governance.tracking;
-        let environment = &subscription.consumer.environment;
-        let key = Key::Wanted(environment.clone(), subscription.asset.id.clone());
+    /// Answers of the portal that were recorded for producers stand for access that there is not any more; also those for assets
+    /// that nothing else is recorded of.
+    pub(crate) async fn forget_answers(&self, environment: &EnvironmentId) -> Result<()> {
+        let query = Query::Wanted(Some(environment.clone()));
         let forgetting = async {
-            if let Some(stored) = tracking.read(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
+            let mut unreadable = Vec::new();
+            for stored in each(self.parts(), &query, &mut unreadable).await? {
                 // A conflict means that somebody has asked since: the answer is theirs.
-                let changes = vec![Change::remove(key, stored.expect())];
-                tracking.commit(&Transaction { changes }).await?;
+                let changes = vec![Change::remove(stored.record.key(), stored.expect())];
+                self.0.governance.tracking.commit(&Transaction { changes }).await?;
             }
-            Ok(())
+            let invalid = |finding: Finding| Error::new(ErrorKind::RecordInvalid, finding.detail);
+            unreadable.pop().map_or(Ok(()), |finding| Err(invalid(finding).advise("remove the record by hand")))
         };
-        let forgotten = self.within("forgetting the portal's answer", forgetting).await;
-        forgotten.map_err(|error| {
-            let error = error.at(Step::Tracking).changed(Changed::Nothing);
-            error.on_asset(&subscription.location.path).for_environment(environment)
-        })
+        let forgotten = self.within("forgetting the portal's answers", forgetting).await;
+        forgotten.map_err(|error| error.at(Step::Tracking).for_environment(environment))
+    }
+
+    /// Removes the row of access that there is not: no run does where there is no record of the user.
+    async fn forget_row(&self, order: &Order, left: &Claims) -> Result<bool> {
+        let Subscription { asset, consumer, .. } = &order.subscription;
+        let key = order.subscription.key();
+        let row = left.rows.iter().find(|stored| match &stored.record {
+            Record::Asset(row) => {
+                let here = row.place.as_ref().is_some_and(|place| place.location.connection == key.connection);
+                here && row.asset == asset.id
+            }
+            _ => false,
+        });
+        let Some(row) = row.filter(|_| left.sources.iter().all(|source| source.key != key)) else { return Ok(false) };
+        // A grant makes the record first, and the row last.
+        let changes =
+            vec![Change::check(Key::Source(key), Expect::Absent), Change::remove(row.record.key(), row.expect())];
+        let transaction = Transaction { changes };
+        let removing = self.0.governance.tracking.commit(&transaction);
+        let removed = self.within("removing a row", removing).await;
+        let removed = removed.map_err(|error| error.at(Step::Tracking).for_environment(&consumer.environment))?;
+        Ok(removed == WriteOutcome::Written)
     }
 
     async fn within<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -209,22 +262,22 @@ impl Fulfilment {
     }
 }
 
-/// Whether all that was done for an order's asset went well, and something was done.
-fn went_well(handled: &[Handled], order: &Order) -> bool {
+/// Whether something that was done for an order's asset has failed.
+fn has_failed(handled: &[Handled], order: &Order) -> bool {
     let Subscription { asset, location, .. } = &order.subscription;
-    let results = handled.iter().filter_map(|one| match one {
-        Handled::Done { subscription: of, result } => Some((of, result)),
-        _ => None,
-    });
-    // Of an older system's, only the path tells one from another.
-    let of_it = results.filter(|(of, _)| of.asset.id == asset.id && of.location.connection == location.connection);
-    let mut of_it = of_it.filter(|(of, _)| !order.older || of.location.path == location.path).peekable();
-    of_it.peek().is_some() && of_it.all(|(_, result)| result.is_ok())
+    handled.iter().any(|one| match one {
+        Handled::Done { subscription: of, result } => {
+            // Of an older system's, only the path tells one from another.
+            let of_it = of.asset.id == asset.id && of.location.connection == location.connection;
+            of_it && (!order.older || of.location.path == location.path) && result.is_err()
+        }
+        _ => false,
+    })
 }
 
 fn still_there(order: &Order) -> Error {
     let Subscription { location, consumer, .. } = &order.subscription;
-    Error::new(ErrorKind::Contention, "it was revoked and is recorded all the same: it was granted once more meanwhile")
+    Error::new(ErrorKind::Contention, "it was revoked and is recorded all the same: it was granted again meanwhile")
         .at(Step::Tracking)
         .on_asset(&location.path)
         .on_source(&location.connection)

@@ -172,6 +172,9 @@ impl KeyParts {
                 ("asset", environment.iter().map(|environment| environment.as_str().to_owned()).collect())
             }
             Query::Listing(..) => ("asset", Vec::new()),
+            Query::Wanted(environment) => {
+                ("wanted", environment.iter().map(|environment| environment.as_str().to_owned()).collect())
+            }
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, Mend, Problem, Scope};
+use super::{Finding, Mend, Problem, Scope, Side};
 use crate::Result;
 use crate::fulfilment::Parts;
 use crate::model::{
-    Asset, AssetId, AssetRecord, Consumer, Generation, Listing, Location, MappingRecord, Owner, SourceRecord,
-    Subscription,
+    Asset, AssetId, AssetRecord, Consumer, EnvironmentId, Generation, Listing, Location, MappingRecord, Owner,
+    SourceRecord, Subscription,
 };
 use crate::store::{Query, Record, Stored};
 
@@ -20,6 +20,10 @@ pub(crate) struct Books {
     pub(crate) sources: Vec<SourceRecord>,
     pub(crate) rows: Vec<Stored>,
     pub(crate) mappings: Vec<Stored>,
+    /// What was recorded before, or is named by somebody: environments that are surely this installation's.
+    pub(crate) environments: BTreeSet<EnvironmentId>,
+    /// Likewise, accounts that may hold its secrets.
+    pub(crate) places: BTreeSet<(Side, Owner)>,
 }
 
 impl Books {
@@ -35,6 +39,28 @@ impl Books {
         books.rows = each(parts, &Query::Assets(scope.environment.clone()), findings).await?;
         books.mappings = each(parts, &Query::Mappings, findings).await?;
         Ok(books)
+    }
+
+    /// Remembers environments and accounts that the records speak of.
+    pub(crate) fn remember(&mut self, before: &Self) {
+        self.environments.extend(before.known());
+        self.places.extend(before.accounts());
+    }
+
+    /// The environments that are surely this installation's.
+    pub(crate) fn known(&self) -> BTreeSet<EnvironmentId> {
+        let sources = self.sources.iter().map(|source| &source.key.environment);
+        let rows = self.rows().map(|(_, row)| &row.environment);
+        let mappings = self.mappings().map(|(_, mapping)| &mapping.environment);
+        sources.chain(rows).chain(mappings).chain(&self.environments).cloned().collect()
+    }
+
+    /// Where its secrets may be.
+    pub(crate) fn accounts(&self) -> BTreeSet<(Side, Owner)> {
+        let producers = self.sources.iter().map(|source| (Side::Producer, source.owner.clone()));
+        let rows = self.rows().map(|(_, row)| (Side::Consumer, row.owner.clone()));
+        let mappings = self.mappings().map(|(_, mapping)| (Side::Consumer, mapping.owner.clone()));
+        producers.chain(rows).chain(mappings).chain(self.places.iter().cloned()).collect()
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&Stored, &AssetRecord)> {

@@ -68,7 +68,7 @@ pub(super) async fn all(fulfilment: &Fulfilment, scope: &Scope) -> Result<Vec<Fi
     Ok(findings)
 }
 
-fn cannot_tell(connection: &ConnectionId, error: &Error) -> Finding {
+pub(crate) fn cannot_tell(connection: &ConnectionId, error: &Error) -> Finding {
     let advice = error.advice().unwrap_or("try again when the source answers");
     Finding {
         connection: Some(connection.clone()),
@@ -80,15 +80,15 @@ fn cannot_tell(connection: &ConnectionId, error: &Error) -> Finding {
 }
 
 /// A source, and the admin's session on it.
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     pub(super) source: Source,
     pub(super) connector: &'a dyn EngineConnector,
-    pub(super) session: Box<dyn SourceEngine>,
-    pub(super) deadline: Deadline,
+    pub(crate) session: Box<dyn SourceEngine>,
+    pub(crate) deadline: Deadline,
 }
 
 impl<'a> Place<'a> {
-    pub(super) async fn open(parts: &'a Parts, connection: &ConnectionId, deadline: Deadline) -> Result<Self> {
+    pub(crate) async fn open(parts: &'a Parts, connection: &ConnectionId, deadline: Deadline) -> Result<Self> {
         let looking = parts.producer.catalog.source(connection);
         let source = deadline.run("looking the connection up", looking).await?;
         let connector = &**parts.producer.engines.for_source(&source)?;

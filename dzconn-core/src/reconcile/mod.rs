@@ -26,9 +26,9 @@
 //! done, and is left alone until it is older than any run may be.
 
 pub(crate) mod books;
-mod look;
+pub(crate) mod look;
 mod mend;
-mod orphans;
+pub(crate) mod orphans;
 
 use std::fmt;
 use std::sync::Arc;

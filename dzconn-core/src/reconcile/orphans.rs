@@ -17,7 +17,7 @@ use crate::{Deadline, Error, ErrorKind, Result};
 const PREFIX: &str = "dz_";
 
 /// The users of this connection that no record names.
-pub(super) async fn users(
+pub(crate) async fn users(
     place: &mut Place<'_>,
     parts: &Parts,
     books: &Books,
@@ -90,10 +90,9 @@ async fn strangers(
 
 /// The environments that are surely this installation's: tracking speaks of them, or they were named.
 pub(super) fn known_environments(books: &Books, scope: &Scope) -> BTreeSet<EnvironmentId> {
-    let sources = books.sources.iter().map(|source| &source.key.environment);
-    let rows = books.rows().map(|(_, row)| &row.environment);
-    let mappings = books.mappings().map(|(_, mapping)| &mapping.environment);
-    sources.chain(rows).chain(mappings).chain(&scope.environment).cloned().collect()
+    let mut known = books.known();
+    known.extend(scope.environment.clone());
+    known
 }
 
 fn unknown_environment(environment: &EnvironmentId) -> String {
@@ -114,14 +113,11 @@ fn environment_in(user: &str, naming: UserNaming) -> Option<EnvironmentId> {
 }
 
 /// Secrets by dzconn's names that no record names, in the accounts that tracking speaks of.
-pub(super) async fn secrets(parts: &Parts, books: &Books, scope: &Scope) -> Result<Vec<Finding>> {
+pub(crate) async fn secrets(parts: &Parts, books: &Books, scope: &Scope) -> Result<Vec<Finding>> {
     let mut listed: BTreeMap<SecretName, (Side, Owner)> = BTreeMap::new();
     let mut findings = Vec::new();
-    let producers = books.sources.iter().map(|source| (Side::Producer, &source.owner));
-    let rows = books.rows().map(|(_, row)| (Side::Consumer, &row.owner));
-    let mappings = books.mappings().map(|(_, mapping)| (Side::Consumer, &mapping.owner));
-    let places: BTreeSet<_> = producers.chain(rows).chain(mappings).collect();
-    for (side, owner) in places {
+    for (side, owner) in &books.accounts() {
+        let side = *side;
         let listing = async { side.store(parts, owner).await?.names(side.prefix()).await };
         let deadline = Deadline::within(parts.producer.settings.deadline);
         match deadline.run("listing secrets", listing).await {
@@ -203,9 +199,15 @@ pub(super) async fn records(parts: &Parts, books: &Books, scope: &Scope) -> Vec<
         }
     }
     // Seen through one connection, others' mappings look lonely.
-    if scope.connection.is_some() {
-        return findings;
+    if scope.connection.is_none() {
+        findings.extend(mappings(books, scope));
     }
+    findings
+}
+
+/// Mappings of users that no record names.
+pub(crate) fn mappings(books: &Books, scope: &Scope) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let ids: BTreeSet<_> = books
         .sources
         .iter()

@@ -169,6 +169,8 @@ pub enum Query {
     Assets(Option<EnvironmentId>),
     /// Asset records of a project for a listing, whatever the environment. What was committed a moment ago may not show yet.
     Listing(ProjectId, ListingId),
+    /// The portal's recorded answers, for one environment or for all.
+    Wanted(Option<EnvironmentId>),
 }
 
 impl Query {

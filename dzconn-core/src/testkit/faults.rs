@@ -277,6 +277,9 @@ impl<T: EnvironmentPortal> EnvironmentPortal for Watched<T> {
     async fn environment(&self, domain: &DomainId, id: &EnvironmentId) -> Result<Option<Environment>> {
         watched!(self, "environment.look_up", self.0.environment(domain, id))
     }
+    async fn environments(&self, domain: &DomainId) -> Result<Vec<EnvironmentId>> {
+        watched!(self, "environment.list", self.0.environments(domain))
+    }
 }
 
 #[async_trait]

@@ -173,6 +173,8 @@ pub(crate) mod promises {
     pub(crate) const MAPPINGS: Promise = Promise::new("Query::Mappings", "Mappings.");
     pub(crate) const LISTING: Promise =
         Promise::new("Query::Listing", "Asset records of a project for a listing, whatever the environment.");
+    pub(crate) const WANTED: Promise =
+        Promise::new("Query::Wanted", "The portal's recorded answers, for one environment or for all.");
     pub(crate) const ASSETS: Promise = Promise::new("Query::Assets", "Asset records, of one environment or of all.");
 }
 
@@ -230,6 +232,8 @@ macro_rules! __tracking_rules {
                 all_sources_are_listed: SOURCES,
                 all_mappings_are_listed: MAPPINGS,
                 all_assets_are_listed: ASSETS,
+                all_answers_are_listed: WANTED,
+                answers_for_one_environment_are_listed_alone: WANTED,
             }
             tampering {
                 a_record_of_an_older_system_is_unversioned: OLDER,

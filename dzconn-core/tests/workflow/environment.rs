@@ -7,9 +7,10 @@ use dzconn_core::environment::{
     Brought, Effect, Environment, EnvironmentEvent, EnvironmentPortal, EnvironmentReport, Environments, Equipment,
     LakeTag, MemoryAccount, MemoryEnvironments, RoleState, Stage,
 };
+use dzconn_core::fulfilment::Handled;
 use dzconn_core::model::*;
 use dzconn_core::portal::Wanted;
-use dzconn_core::store::{Change, Expect, Key, Record, Transaction};
+use dzconn_core::store::{Change, Expect, Key, Record, Stored, Transaction};
 use dzconn_core::testkit::faults::When;
 use dzconn_core::{ErrorKind, Result, TrackingStore as _};
 
@@ -153,8 +154,15 @@ async fn the_portal_has_the_last_word_and_a_hand_the_very_last() {
     assert_eq!((&report.brought, report.superseded), (&Brought::Cleaned, true), "it is being deleted");
     assert_eq!(lab.memory.snapshot(), before);
 
+    // Who asks for it to be equipped does not find it stripped.
+    let equip = EnvironmentEvent::equip(id("dzd_1"), env1());
+    lab.world.grant(&lab.world.subscription("employees")).await;
+    let report = lab.handle(&equip).await;
+    assert!(matches!(&report.brought, Brought::Nothing(why) if why.contains("being deleted")), "{report:?}");
+    assert_eq!(lab.world.readable(), ["employees"]);
+
     lab.memory.set_stage(&env1(), Some(Stage::Active));
-    lab.handle(&Lab::deployed()).await;
+    assert_eq!(lab.handle(&equip).await.brought, Brought::Equipped);
     lab.world.grant(&lab.world.subscription("employees")).await;
     let report = lab.handle(&EnvironmentEvent::clean(id("dzd_1"), env1())).await;
     assert_eq!((&report.brought, report.superseded), (&Brought::Cleaned, false));
@@ -168,6 +176,11 @@ async fn the_portal_has_the_last_word_and_a_hand_the_very_last() {
     }
     lab.memory.set_stage(&env1(), Some(Stage::Coming));
     assert!(lab.environments.handle(&Lab::deployed()).await.unwrap_err().is_retryable());
+    // One that is active and has no role is not about to get one.
+    let environment = lab.memory.environment(&id("dzd_1"), &env1()).await.unwrap().unwrap();
+    lab.memory.put(Environment { role: None, stage: Stage::Active, ..environment });
+    let error = lab.environments.handle(&Lab::deployed()).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::NotFound, false), "{error}");
     assert_eq!(lab.memory.snapshot(), before);
 }
 
@@ -182,6 +195,10 @@ impl EnvironmentPortal for Fickle {
         let stage = if asked { Stage::Ending } else { Stage::Active };
         self.0.set_stage(id, Some(stage));
         self.0.environment(domain, id).await
+    }
+
+    async fn environments(&self, domain: &DomainId) -> Result<Vec<EnvironmentId>> {
+        self.0.environments(domain).await
     }
 }
 
@@ -289,7 +306,8 @@ async fn nothing_is_revoked_by_the_wrong_domain() {
     let errors: Vec<_> = report.errors().collect();
     assert_eq!((errors.len(), errors[0].kind()), (1, ErrorKind::InvalidInput), "{report:?}");
     assert!(errors[0].detail().contains("dzd_1"), "{report:?}");
-    assert!(lab.environments.plan(&wrong).await.is_err());
+    let plan = lab.environments.plan(&wrong).await.unwrap();
+    assert_eq!(plan.errors().map(dzconn_core::Error::kind).collect::<Vec<_>>(), [ErrorKind::InvalidInput], "{plan:?}");
     assert_eq!(lab.world.readable(), ["employees"]);
 }
 
@@ -304,7 +322,11 @@ async fn other_blueprints_are_skipped_but_what_was_granted_goes() {
     lab.end();
     let report = lab.handle(&Lab::deleting()).await;
     assert_eq!(report.brought, Brought::Nothing("of another blueprint".into()));
+    let plan = lab.environments.plan(&Lab::deleting()).await.unwrap();
+    assert_eq!((plan.brought, plan.notes), (report.brought, report.notes), "a plan says what happens");
     lab.world.grant(&lab.world.subscription("employees")).await;
+    let plan = lab.environments.plan(&Lab::deleting()).await.unwrap();
+    assert_eq!((&plan.brought, plan.held.len(), plan.notes.len()), (&Brought::Cleaned, 1, 1), "{plan:?}");
     let report = lab.handle(&Lab::deleting()).await;
     assert_eq!((&report.brought, report.revoked.len()), (&Brought::Cleaned, 1));
     assert_eq!(lab.memory.snapshot(), before);
@@ -327,6 +349,7 @@ async fn everything_goes_with_the_environment_and_nothing_of_others() {
     world.grant(&salaries).await;
     let row = Key::Asset(env1(), id("salaries"));
     world.record_answer("employees").await;
+    world.record_answer("of-nothing-else").await;
     let changes = vec![Change::remove(row, Expect::Anything)];
     world.tracking.commit(&Transaction { changes }).await.unwrap();
 
@@ -382,13 +405,46 @@ async fn what_an_older_system_granted_goes_too() {
         lab.world.grant(&lab.world.subscription(name)).await;
     }
     lab.world.make_older().await;
-    // Of two assets, which path is whose cannot be told from the rows; both paths go.
+    // Of two assets, which path is whose cannot be told from the rows: both paths go, and the rows stay and are told.
     lab.end();
-    for _ in 0..2 {
-        let _ = lab.environments.handle(&Lab::deleting()).await.unwrap();
-    }
-    assert_eq!(lab.world.engine.snapshot().users().count(), 0, "{:?}", lab.world.engine.snapshot());
-    assert!(lab.world.vault.live().is_empty(), "{:?}", lab.world.vault.live());
+    let told = async |errors: &[ErrorKind]| {
+        let report = lab.environments.handle(&Lab::deleting()).await.unwrap();
+        assert_eq!(report.errors().map(dzconn_core::Error::kind).collect::<Vec<_>>(), errors, "{report:?}");
+        assert_eq!(lab.world.engine.snapshot().users().count(), 0, "{:?}", lab.world.engine.snapshot());
+        assert!(lab.world.vault.live().is_empty(), "{:?}", lab.world.vault.live());
+        report.revoked.iter().filter(|one| matches!(one, Handled::Done { .. })).count()
+    };
+    assert_eq!(told(&[ErrorKind::NotFound, ErrorKind::NotFound]).await, 2);
+    assert_eq!(told(&[ErrorKind::NotFound, ErrorKind::NotFound]).await, 0);
+}
+
+#[tokio::test]
+async fn what_stands_alone_or_belongs_to_others_is_no_obstacle() {
+    let lab = Lab::new();
+    let world = &lab.world;
+    world.grant(&world.subscription("employees")).await;
+    // A row of access that there is not: somebody has removed the source record. And another environment's broken record.
+    let row = world.row(&world.subscription("employees")).await.unwrap();
+    lab.handle(&EnvironmentEvent::clean(id("dzd_1"), env1())).await;
+    let changes = vec![Change::put(Expect::Absent, Version::from_bits(9), Record::Asset(row.clone()))];
+    world.tracking.commit(&Transaction { changes }).await.unwrap();
+    let broken = |environment: &str| {
+        let key = Key::Source(SourceKey { connection: id("somewhere"), environment: id(environment) });
+        let row = AssetRecord { environment: id(environment), ..row.clone() };
+        let stored = Stored { version: None, record: Record::Asset(row) };
+        (key, stored)
+    };
+    let (key, stored) = broken("env2");
+    world.tracking.insert(key.clone(), stored);
+    lab.end();
+    lab.handle(&Lab::deleting()).await;
+    assert_eq!(world.tracking.snapshot().iter().map(|(key, _)| key).collect::<Vec<_>>(), [&key]);
+    // Its own is told.
+    let (key, stored) = broken("env1");
+    world.tracking.insert(key, stored);
+    let report = lab.environments.handle(&Lab::deleting()).await.unwrap();
+    let kinds: Vec<_> = report.errors().map(dzconn_core::Error::kind).collect();
+    assert_eq!(kinds, [ErrorKind::RecordInvalid], "{report:?}");
 }
 
 #[tokio::test]

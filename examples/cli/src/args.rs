@@ -25,6 +25,13 @@ Exit codes:
   1  something differs, and is left: without --apply all of it, else what only people can mend
   2, 3, 130  as of the other commands";
 
+/// What `uninstall --help` ends with.
+const UNINSTALL: &str = "\
+Exit codes:
+  0  no user, secret or record of dzconn's is there, as far as was looked; the answer says where
+  1  something remains: without --apply all of it, else what could not be removed, each with the reason
+  2, 3, 130  as of the other commands";
+
 /// Grants consumers read access to single tables, and takes it back.
 #[derive(Debug, Parser)]
 #[command(name = "dzconn", version, after_help = EXIT_CODES, max_term_width = 110)]
@@ -127,6 +134,10 @@ pub(crate) enum Command {
     /// Compares records and secrets with what the sources really grant; changes nothing without --apply
     #[command(after_help = RECONCILE)]
     Reconcile(ReconcileArgs),
+    /// Takes everything back: revokes all access, puts every environment back, and looks for what remains; changes nothing
+    /// without --apply
+    #[command(after_help = UNINSTALL)]
+    Uninstall(UninstallArgs),
     /// Prints what a consumer needs to log in
     #[command(after_help = EXIT_CODES)]
     Credentials(CredentialsArgs),
@@ -171,7 +182,7 @@ pub(crate) enum AdminCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum EnvironmentCommand {
     /// Extends the user role of an environment and tags its databases, as after its deployment. One that the portal is
-    /// deleting is cleaned instead
+    /// deleting is left alone
     #[command(after_help = EXIT_CODES)]
     Activate(EnvironmentArgs),
     /// Puts role and databases back as the portal made them and revokes everything that the environment was granted,
@@ -349,6 +360,23 @@ pub(crate) struct ReconcileArgs {
     /// Mends what can be mended. What dzconn has not made is never touched
     #[arg(long)]
     pub(crate) apply: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArgs {
+    /// Takes everything back. There is no way to bring it all back but to grant it again
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// A domain whose environments are put back too; those that records name are anyway
+    #[cfg(feature = "aws")]
+    #[arg(long, value_name = "ID")]
+    pub(crate) domain: Vec<String>,
+    /// A source to look for users on, though no record names it any more
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Vec<String>,
+    /// An environment whose users and secrets are dzconn's, though no record names it any more
+    #[arg(long, value_name = "ID")]
+    pub(crate) environment: Vec<String>,
 }
 
 #[derive(Debug, Args)]

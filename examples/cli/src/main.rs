@@ -120,6 +120,7 @@ async fn on_the_world(command: Command, world: dzconn_core::Result<World>) -> Re
         #[cfg(feature = "aws")]
         Command::Environment { what } => commands::environment::environment(world, what).await,
         Command::Check(args) => commands::check::check(world, args).await,
+        Command::Uninstall(args) => commands::uninstall::uninstall(world, args).await,
         #[cfg(feature = "aws")]
         Command::Toolkit { what } => commands::toolkit::toolkit(what, world.output),
         #[cfg(feature = "demo")]

@@ -189,13 +189,52 @@ async fn environments(fixture: &dyn Fixture, moto: &str) {
     made.set_status("DELETING");
     let plan = bench.run(&["--aws", "plan", "event", &deleting]).ended(0);
     assert!(plan.stdout.contains("would be cleaned"), "{}", plan.stdout);
-    let superseded = bench.run(&["environment", "activate", "--environment", id, "--plan"]).ended(4);
-    assert!(superseded.stdout.contains("would be cleaned"), "{}", superseded.stdout);
+    let ending = bench.run(&["environment", "activate", "--environment", id]).ended(4);
+    assert!(ending.stdout.contains("being deleted"), "{}", ending.stdout);
+    assert_eq!(made.seen().await.unwrap(), made.equipped(&before), "nothing was done");
     let done = bench.run(&["--aws", "fulfil", &deleting, "--json"]).ended(0).json();
     assert_eq!(done["events"][0]["results"][0]["outcome"], "cleaned", "{done}");
     assert_eq!(made.seen().await.unwrap(), before);
     assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
+    made.set_status("ACTIVE");
+    uninstall(&world, &made, &bench, [&deployed, &created]).await;
+    assert_eq!(made.seen().await.unwrap(), before);
     // What is no event of ours is said before anything is done.
     bench.run(&["--aws", "fulfil", &deployed, &bad]).ended(2);
     bench.no_secret(&[fixture.source().admin.password.expose(), copy.password.expose(), &key]);
+}
+
+/// Ends the installation, with an environment that was equipped and granted to, and with one that was equipped only.
+async fn uninstall(world: &AwsWorld, made: &Provisioned, bench: &Bench, events: [&String; 2]) {
+    let unknown = bench.run(&["--aws", "uninstall", "--json"]).ended(1).json();
+    assert_eq!(unknown["left"][0]["kind"], "unknown", "nobody says which domain: {unknown}");
+    let domain = ["--aws", "uninstall", "--domain", DOMAIN];
+    let nothing = bench.run(&domain).ended(0);
+    assert!(
+        nothing.stdout.contains("nothing is left") && nothing.stdout.contains("dz-conn-base-env"),
+        "{}",
+        nothing.stdout
+    );
+    bench.run(&["--aws", "fulfil", events[0]]).ended(0);
+    let equipped = made.seen().await.unwrap();
+    let plan = bench.run(&[&domain[..], &["--json"]].concat()).ended(1).json();
+    assert_eq!(plan["environments"][0]["changes"].as_array().unwrap().len(), 5, "by the portal alone: {plan}");
+    bench.run(&["--aws", "fulfil", events[1]]).ended(0);
+    let plan = bench.run(&["--aws", "uninstall", "--json"]).ended(1).json();
+    assert_eq!(
+        (&plan["applied"], plan["environments"][0]["held"].as_array().unwrap().len()),
+        (&false.into(), 1),
+        "{plan}"
+    );
+    assert_eq!(made.seen().await.unwrap(), equipped, "a plan changes nothing");
+    world.aws.fail(Fault::new(Effect::AccessDenied).service("iam").operation("DetachRolePolicy"));
+    let half = bench.run(&["--aws", "uninstall", "--apply", "--json"]).ended(1).json();
+    assert_eq!(
+        (&half["errors"][0]["kind"], half["left"].as_array().unwrap().len()),
+        (&"store_denied".into(), 0),
+        "{half}"
+    );
+    let done = bench.run(&[&domain[..], &["--apply"]].concat()).ended(0);
+    assert!(done.stdout.contains("nothing is left"), "{}", done.stdout);
+    assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
 }

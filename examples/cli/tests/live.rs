@@ -22,6 +22,8 @@ mod reconcile;
 mod server;
 #[path = "live/trouble.rs"]
 mod trouble;
+#[path = "live/uninstall.rs"]
+mod uninstall;
 
 use std::process::ExitCode;
 
@@ -31,7 +33,7 @@ use server::Server;
 
 type Test = fn(&Server);
 
-const TESTS: [(&str, Test); 12] = [
+const TESTS: [(&str, Test); 13] = [
     ("life::from_check_to_the_last_revoke", life::from_check_to_the_last_revoke),
     ("life::json_has_its_shape", life::json_has_its_shape),
     ("life::flags_are_enough", life::flags_are_enough),
@@ -43,6 +45,7 @@ const TESTS: [(&str, Test); 12] = [
     ("trouble::what_cannot_be_done_has_the_form", trouble::what_cannot_be_done_has_the_form),
     ("trouble::a_revoke_does_not_need_the_asset", trouble::a_revoke_does_not_need_the_asset),
     ("reconcile::what_others_did_is_found_and_mended", reconcile::what_others_did_is_found_and_mended),
+    ("uninstall::nothing_is_left_and_that_is_proven", uninstall::nothing_is_left_and_that_is_proven),
     ("demo::every_proof_holds_and_nothing_is_left", demo::every_proof_holds_and_nothing_is_left),
 ];
 

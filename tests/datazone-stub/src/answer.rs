@@ -77,6 +77,7 @@ pub(crate) fn route(method: &str, path: &str) -> Option<(Operation, String, Vec<
     let (operation, ids): (_, &[&str]) = match (method, rest) {
         ("GET", ["listings", id]) => (Operation::GetListing, &[*id]),
         ("GET", ["assets", id]) => (Operation::GetAsset, &[*id]),
+        ("GET", ["projects"]) => (Operation::ListProjects, &[]),
         ("GET", ["projects", id]) => (Operation::GetProject, &[*id]),
         ("GET", ["environments"]) => (Operation::ListEnvironments, &[]),
         ("GET", ["environments", id]) => (Operation::GetEnvironment, &[*id]),

@@ -31,6 +31,7 @@ operations! {
     GetSubscriptionGrant,
     GetSubscriptionRequestDetails,
     ListEnvironments,
+    ListProjects,
     ListSubscriptionGrants,
     ListSubscriptionTargets,
     ListSubscriptions,

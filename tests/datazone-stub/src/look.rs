@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Answered, Asked, checked};
-use crate::state::{Domain, Environment, Item, Listing, Principal, State, Subscription, Target};
+use crate::state::{Domain, Environment, Item, Listing, Principal, Project, State, Subscription, Target};
 
 pub(crate) fn listing(domain: &Domain, asked: &Asked) -> Answered {
     let id = asked.id(0, "identifier")?;
@@ -76,6 +76,12 @@ pub(crate) fn project(domain: &Domain, asked: &Asked) -> Answered {
         "createdBy": "stub",
         "projectStatus": "ACTIVE",
     }))
+}
+
+pub(crate) fn projects(state: &State, domain: &Domain, asked: &Asked) -> Answered {
+    let is = |project: &&Project| asked.query.get("name").is_none_or(|name| *name == project.name);
+    let shown = |project: &Project| json!({"domainId": domain.id, "id": project.id, "name": project.name, "createdBy": "stub", "projectStatus": "ACTIVE"});
+    asked.page(domain.projects.iter().filter(is).map(shown).collect(), state.page)
 }
 
 /// The API reference gives `ListEnvironments` no `ResourceNotFoundException`: a project that is not there has none.

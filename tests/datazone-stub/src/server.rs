@@ -234,6 +234,7 @@ fn perform(state: &mut State, asked: &Asked) -> Answered {
         Operation::GetSubscription => look::subscription(domain, asked),
         Operation::GetSubscriptionRequestDetails => look::request(domain, asked),
         Operation::ListEnvironments => look::environments(state, domain, asked),
+        Operation::ListProjects => look::projects(state, domain, asked),
         Operation::ListSubscriptionTargets => look::targets(state, domain, asked),
         Operation::ListSubscriptions => look::subscriptions(state, domain, asked),
         Operation::GetSubscriptionGrant => grants::get(domain, asked),

@@ -93,6 +93,7 @@ fn fits(query: &Query, key: &Key) -> bool {
         (Query::Sources(connection), Key::Source(key)) => connection.as_ref().is_none_or(|c| *c == key.connection),
         (Query::Entries(source), Key::Entry(key, _)) => source == key,
         (Query::Mappings, Key::Mapping(_)) | (Query::Listing(..), Key::Asset(..)) => true,
+        (Query::Wanted(environment), Key::Wanted(key, _)) => environment.as_ref().is_none_or(|e| e == key),
         (Query::Assets(environment), Key::Asset(key, _)) => environment.as_ref().is_none_or(|e| e == key),
         _ => false,
     }
@@ -311,6 +312,23 @@ pub async fn all_assets_are_listed(fixture: &TrackingFixture) -> Result<(), Fail
     everything(fixture, promises::ASSETS, &Query::Assets(None), &sample, records).await
 }
 
+/// Of every environment, each once, and nothing else.
+pub async fn all_answers_are_listed(fixture: &TrackingFixture) -> Result<(), Failure> {
+    let sample = Sample::new();
+    let records = (0..24).map(|n| Record::Wanted(sample.wanted(n % 3, n))).collect();
+    everything(fixture, promises::WANTED, &Query::Wanted(None), &sample, records).await
+}
+
+/// Not those of others.
+pub async fn answers_for_one_environment_are_listed_alone(fixture: &TrackingFixture) -> Result<(), Failure> {
+    let (promise, sample) = (promises::WANTED, Sample::new());
+    fixture.fill(promise, (0..6).map(|n| Record::Wanted(sample.wanted(1, n))).collect()).await?;
+    fixture.fill(promise, vec![Record::Asset(sample.asset_record(0, 0))]).await?;
+    let filled = fixture.fill(promise, (0..6).map(|n| Record::Wanted(sample.wanted(0, n))).collect()).await?;
+    let query = Query::Wanted(Some(sample.environment(0)));
+    fixture.must_list(promise, &query, |_| true, &filled).await.map(drop)
+}
+
 async fn everything(
     fixture: &TrackingFixture,
     promise: Promise,
@@ -325,9 +343,9 @@ async fn everything(
     let secrets: Vec<_> = (0..24).map(|n| sample.secret(n)).collect();
     let ours = |key: &Key| match key {
         Key::Source(key) => environments.contains(&key.environment),
-        Key::Asset(environment, _) => environments.contains(environment),
+        Key::Asset(environment, _) | Key::Wanted(environment, _) => environments.contains(environment),
         Key::Mapping(secret) => secrets.contains(secret),
-        Key::Entry(..) | Key::Wanted(..) => false,
+        Key::Entry(..) => false,
     };
     fixture.must_list(promise, query, ours, &filled).await.map(drop)
 }

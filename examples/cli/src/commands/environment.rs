@@ -51,7 +51,7 @@ async fn event(aws: &dzconn_aws::Aws, args: &EnvironmentArgs, by_hand: bool) -> 
         Some(domain) => domain.parse()?,
         None => domain_of(&aws.tracking().clone(), &id).await?,
     };
-    Ok(if by_hand { EnvironmentEvent::clean(domain, id) } else { EnvironmentEvent::look_at(domain, id) })
+    Ok(if by_hand { EnvironmentEvent::clean(domain, id) } else { EnvironmentEvent::equip(domain, id) })
 }
 
 /// The domain by tracking: the environment's, or the only one that there is.

@@ -16,6 +16,7 @@ mod report;
 pub(crate) mod show;
 #[cfg(feature = "aws")]
 pub(crate) mod toolkit;
+pub(crate) mod uninstall;
 
 use dzconn_core::Deadline;
 use dzconn_core::model::{EnvironmentId, SourceRecord};
