@@ -197,7 +197,7 @@ async fn environments(fixture: &dyn Fixture, moto: &str) {
     assert_eq!(made.seen().await.unwrap(), before);
     assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
     made.set_status("ACTIVE");
-    uninstall(&world, &made, &bench, [&deployed, &created]).await;
+    let bench = uninstall(&world, &made, bench, [&deployed, &created]).await;
     assert_eq!(made.seen().await.unwrap(), before);
     // What is no event of ours is said before anything is done.
     bench.run(&["--aws", "fulfil", &deployed, &bad]).ended(2);
@@ -205,7 +205,7 @@ async fn environments(fixture: &dyn Fixture, moto: &str) {
 }
 
 /// Ends the installation, with an environment that was equipped and granted to, and with one that was equipped only.
-async fn uninstall(world: &AwsWorld, made: &Provisioned, bench: &Bench, events: [&String; 2]) {
+async fn uninstall(world: &AwsWorld, made: &Provisioned<'_>, bench: Bench, events: [&String; 2]) -> Bench {
     let unknown = bench.run(&["--aws", "uninstall", "--json"]).ended(1).json();
     assert_eq!(unknown["left"][0]["kind"], "unknown", "nobody says which domain: {unknown}");
     let domain = ["--aws", "uninstall", "--domain", DOMAIN];
@@ -237,4 +237,5 @@ async fn uninstall(world: &AwsWorld, made: &Provisioned, bench: &Bench, events: 
     let done = bench.run(&[&domain[..], &["--apply"]].concat()).ended(0);
     assert!(done.stdout.contains("nothing is left"), "{}", done.stdout);
     assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
+    bench
 }

@@ -4,6 +4,7 @@ use dzconn_aws::environment::{IamRoles, LakeFormationTags};
 use dzconn_core::ErrorKind;
 use dzconn_core::environment::{EnvironmentPortal as _, EnvironmentRoles, LakeTag, LakeTags, RoleState, Stage, Tagged};
 use dzconn_core::model::Principal;
+use dzconn_datazone_stub::Project;
 use dzconn_test_aws::{Effect, Fault};
 use dzconn_tests::aws::{DOMAIN, role};
 use dzconn_tests::environments::{DEFAULT, Provisioned};
@@ -171,6 +172,22 @@ pub(crate) async fn an_environment_is_looked_up(moto: &str) {
         made.set_status(status);
         assert_eq!(found().await.unwrap().stage, stage, "{status}");
     }
+    // Of every project and blueprint, over more pages than one.
+    let mut ids = vec![world.environment.to_string()];
+    for n in 0..5 {
+        ids.push(format!("{}-{n}", world.environment));
+        let mut more = world.environment_of(&ids[n + 1]);
+        more.project = format!("project-{}", n % 3);
+        more.blueprint = None;
+        world.domain(|domain| {
+            domain.projects.push(Project { id: format!("project-{n}"), name: String::new() });
+            domain.environments.push(more);
+        });
+    }
+    let listed = world.ports.portal().environments(&domain).await.unwrap();
+    assert_eq!(listed.iter().map(ToString::to_string).collect::<Vec<_>>(), ids);
+    let error = world.ports.portal().environments(&"dzd_other".parse().unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     world.domain(|domain| domain.environments[0].resources.clear());
     let environment = found().await.unwrap();
     assert_eq!((environment.role, environment.databases), (None, vec![]));
