@@ -56,21 +56,18 @@ impl Fulfilment {
             // What failed has said so itself. What is recorded otherwise stands elsewhere too, or came meanwhile.
             let mut back = std::mem::take(&mut left.orders);
             back.retain(|order| !has_failed(&handled, order));
-            if back.is_empty() {
-                break left;
-            }
-            if rounds == ROUNDS {
-                for order in back {
-                    match self.forget_row(&order, &left).await {
-                        Ok(true) => {}
-                        Ok(false) => handled.push(Handled::Failed { error: still_there(&order) }),
-                        Err(error) => handled.push(Handled::Failed { error }),
-                    }
+            for order in back {
+                match self.forget_row(&order, &left).await {
+                    Ok(true) => {}
+                    Ok(false) if rounds < ROUNDS => due.push(order),
+                    Ok(false) => handled.push(Handled::Failed { error: still_there(&order) }),
+                    Err(error) => handled.push(Handled::Failed { error }),
                 }
+            }
+            if due.is_empty() {
                 break left;
             }
             rounds += 1;
-            due = back;
         };
         for record in left.sources {
             let settled = record.phase == Phase::Active && record.revoked.is_empty() && record.retired.is_empty();
@@ -277,7 +274,7 @@ fn has_failed(handled: &[Handled], order: &Order) -> bool {
 
 fn still_there(order: &Order) -> Error {
     let Subscription { location, consumer, .. } = &order.subscription;
-    Error::new(ErrorKind::Contention, "it was revoked and is recorded all the same: it was granted again meanwhile")
+    Error::new(ErrorKind::Contention, "it is recorded after everything was taken back: it was granted meanwhile")
         .at(Step::Tracking)
         .on_asset(&location.path)
         .on_source(&location.connection)

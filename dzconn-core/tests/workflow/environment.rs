@@ -437,7 +437,8 @@ async fn what_stands_alone_or_belongs_to_others_is_no_obstacle() {
     let (key, stored) = broken("env2");
     world.tracking.insert(key.clone(), stored);
     lab.end();
-    lab.handle(&Lab::deleting()).await;
+    let report = lab.handle(&Lab::deleting()).await;
+    assert_eq!(report.revoked.len(), 1, "{report:?}");
     assert_eq!(world.tracking.snapshot().iter().map(|(key, _)| key).collect::<Vec<_>>(), [&key]);
     // Its own is told.
     let (key, stored) = broken("env1");

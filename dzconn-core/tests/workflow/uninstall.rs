@@ -1,12 +1,19 @@
 //! The end of an installation.
 
-use dzconn_core::ErrorKind;
-use dzconn_core::TrackingStore as _;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
 use dzconn_core::environment::{Brought, Environment, EnvironmentPortal as _, Stage};
+use dzconn_core::event::SubscriptionEvent;
+use dzconn_core::fulfilment::Handled;
+use dzconn_core::memory::MemoryPortal;
 use dzconn_core::model::*;
+use dzconn_core::portal::{Lookup, Question, Wanted};
 use dzconn_core::store::{Change, Expect, Key, Record, Transaction};
 use dzconn_core::testkit::faults::When;
 use dzconn_core::uninstall::{Beyond, Kind, Uninstalled, Uninstaller};
+use dzconn_core::workflow::Outcome;
+use dzconn_core::{Error, ErrorKind, Fulfilment, Portal, Result, TrackingStore as _};
 
 use crate::environment::{Lab, env1};
 use crate::world::{World, id};
@@ -168,6 +175,45 @@ async fn a_failure_of_any_call_is_told_and_made_good_by_the_next_run() {
         }
     }
     assert!(calls > 80 && told > 8, "{calls} calls, {told} told");
+}
+
+/// Grants one more while the first outcome is reported.
+#[derive(Debug)]
+struct Late(MemoryPortal, Fulfilment, Mutex<Vec<Subscription>>);
+
+#[async_trait]
+impl Portal for Late {
+    async fn wanted(&self, question: &Question) -> Result<Wanted> {
+        self.0.wanted(question).await
+    }
+
+    async fn subscriptions(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>> {
+        self.0.subscriptions(event).await
+    }
+
+    async fn report(&self, _: &Subscription, _: std::result::Result<&Outcome, &Error>) -> Result<()> {
+        let next = self.2.lock().unwrap().pop();
+        if let Some(next) = next {
+            assert!(matches!(self.1.grant(&next).await, Ok(Outcome::Granted(_))), "{next:?}");
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_comes_while_an_environment_ends_goes_too() {
+    let world = World::new();
+    let all = ["employees", "offices", "salaries"].map(|name| world.subscription(name));
+    all.iter().for_each(|subscription| world.want(subscription, Wanted::Grant));
+    world.grant(&all[0]).await;
+    for (late, left) in [(&all[1..2], 0), (&all[1..], 1)] {
+        let portal = Late(world.portal.clone(), world.fulfilment.clone(), Mutex::new(late.to_vec()));
+        let handled = world.through(portal).revoke_all(&id("dzd_1"), &env1()).await.unwrap();
+        // Who goes on granting is told of.
+        let failed = handled.iter().filter(|one| matches!(one, Handled::Failed { .. })).count();
+        assert_eq!((handled.len() - failed, failed, world.readable().len()), (2, left, left), "{handled:?}");
+        world.grant(&all[0]).await;
+    }
 }
 
 #[tokio::test]

@@ -62,6 +62,22 @@ impl World {
         Self { engine, vault, tracking, catalog, portal, spy, fulfilment }
     }
 
+    /// The same world by way of another portal.
+    pub(crate) fn through(&self, portal: impl dzconn_core::Portal + 'static) -> Fulfilment {
+        let mut settings = Settings::default();
+        settings.reader = Some("arn:aws:iam::{account}:role/reader".into());
+        Fulfilment::builder()
+            .engines(Engines::new().with(self.engine.clone()))
+            .credentials(self.vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer")))
+            .copies(self.vault.account(id(CONSUMER), id("arn:aws:iam::222222222222:role/reader")))
+            .tracking(self.tracking.clone())
+            .catalog(self.catalog.clone())
+            .portal(portal)
+            .settings(settings)
+            .build()
+            .unwrap()
+    }
+
     /// An asset published from the table of that name, for one environment.
     pub(crate) fn subscription(&self, table: &str) -> Subscription {
         self.published(table, table)
