@@ -11,7 +11,7 @@ use crate::gate::Way;
 use crate::job::{Hand, Job};
 use crate::model::{Seen, Walk};
 use crate::ports::Guard;
-use crate::schedule::{Choice, Chooser, Now, faults_at};
+use crate::schedule::{Choice, Chooser, Now, fault_at};
 use crate::truth::{ENVIRONMENTS, Says, Spot, environments_of};
 use crate::world::{PROCESSES, World};
 
@@ -69,7 +69,7 @@ impl Chooser for ByChance {
         };
         if *left > 0 && !now.tasks[task].job.outside() && chance.permille(*often) {
             *left -= 1;
-            return chance.of(&faults_at(task, &waiting));
+            return fault_at(chance, task, &waiting);
         }
         Choice::Go(task, Way::Go)
     }

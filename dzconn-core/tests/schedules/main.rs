@@ -4,10 +4,12 @@
 mod chance;
 mod check;
 mod gate;
+mod guards;
 mod job;
 mod long;
 mod model;
 mod ports;
+mod scenario;
 mod schedule;
 mod session;
 mod truth;

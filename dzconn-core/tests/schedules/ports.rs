@@ -34,8 +34,6 @@ pub(crate) enum Guard {
     Atomic,
     /// A secret that is there is not overwritten by its creation.
     CreateKeeps,
-    /// A secret is written only over the version that was seen.
-    ReplaceSeen,
     /// A name that was burnt is used up.
     BurnLasts,
     /// The portal is asked.
@@ -132,15 +130,8 @@ impl CredentialStore for Behind<MemoryCredentials> {
     }
 
     async fn replace(&self, name: &SecretName, seen: &SecretVersion, secret: &NewSecret) -> Result<WriteOutcome> {
-        let (port, name, mut seen, secret) = (self.port.clone(), self.behind(name), seen.clone(), secret.clone());
-        let blind = self.lacks(Guard::ReplaceSeen);
-        let replace = async move {
-            if blind && let Slot::Live(live) = port.read(&name).await? {
-                seen = live.version;
-            }
-            port.replace(&name, &seen, &secret).await
-        };
-        self.gates.write("secret.replace", replace).await
+        let (port, name, seen, secret) = (self.port.clone(), self.behind(name), seen.clone(), secret.clone());
+        self.gates.write("secret.replace", async move { port.replace(&name, &seen, &secret).await }).await
     }
 
     async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()> {

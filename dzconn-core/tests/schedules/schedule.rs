@@ -9,8 +9,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use dzconn_core::ErrorKind;
 use dzconn_core::model::SourceKey;
 
+use crate::chance::Chance;
 use crate::gate::{Touches, Waiting, Way};
 use crate::job::Job;
+use crate::truth::environments_of;
 use crate::world::{Came, World, key};
 
 /// One step of a schedule.
@@ -59,11 +61,13 @@ impl Task {
         self.future.is_some()
     }
 
-    /// What its runs lock, where that is one thing.
-    fn key(&self, world: &World) -> Option<SourceKey> {
-        match &self.job {
-            Job::Run { environment, asset, .. } => Some(key(&world.truth, environment, asset)),
-            _ => None,
+    /// What its runs may lock.
+    fn keys(&self, world: &World) -> Vec<SourceKey> {
+        let one = |environment, asset| key(&world.truth, environment, asset);
+        match self.job {
+            Job::Run { environment, asset, .. } => vec![one(environment, asset)],
+            Job::Event { project, asset, .. } => environments_of(project).map(|of| one(of, asset)).collect(),
+            _ => Vec::new(),
         }
     }
 }
@@ -79,7 +83,7 @@ impl Wake for Woken {
 /// Watches what happens.
 pub(crate) trait Watch {
     /// After each step: what is wrong now.
-    fn step(&mut self, world: &World, tasks: &[Task]) -> Option<String>;
+    fn step(&mut self, world: &World) -> Option<String>;
     /// A task has come to its end.
     fn ended(&mut self, world: &World, task: &Task) -> Option<String>;
 }
@@ -91,6 +95,7 @@ pub(crate) struct Ran {
     pub(crate) wrong: Option<String>,
     pub(crate) faults: usize,
     pub(crate) deaths: usize,
+    pub(crate) late: usize,
 }
 
 /// No schedule is longer; one that would be goes round in circles.
@@ -121,11 +126,20 @@ pub(crate) fn run(
         let late = world.gates.late();
         let choice = chooser.choose(&Now { ready: &ready, tasks: &tasks, last, late });
         ran.trace.push(told(world, choice));
+        let looks = match choice {
+            Choice::Go(task, Way::Go) => {
+                world.gates.waits(task).is_some_and(|waiting| waiting.touches == Touches::Look)
+            }
+            _ => false,
+        };
         perform(world, &mut tasks, choice, &mut ran);
         if let Choice::Go(task, _) = choice {
             last = Some(task);
         }
-        ran.wrong = settle(world, &mut tasks, watch).or_else(|| watch.step(world, &tasks));
+        ran.wrong = settle(world, &mut tasks, watch);
+        if ran.wrong.is_none() && !looks {
+            ran.wrong = watch.step(world);
+        }
     }
     (ran, tasks)
 }
@@ -206,13 +220,14 @@ fn perform(world: &mut World, tasks: &mut [Task], choice: Choice, ran: &mut Ran)
         }
         Choice::LoseLock(task) => {
             ran.faults += 1;
-            if let Some(key) = tasks[task].key(world) {
+            for key in tasks[task].keys(world) {
                 world.break_lock(&key);
-                // Whoever held it.
-                tasks.iter_mut().for_each(|task| task.troubled = true);
             }
+            // Whoever held it.
+            tasks.iter_mut().for_each(|task| task.troubled = true);
         }
         Choice::Land(at) => {
+            ran.late += 1;
             world.land(at);
         }
     }
@@ -236,8 +251,8 @@ fn told(world: &World, choice: Choice) -> String {
     }
 }
 
-/// The faults that make sense at a call.
-pub(crate) fn faults_at(task: usize, waiting: &Waiting) -> Vec<Choice> {
+/// A fault that makes sense at a call.
+pub(crate) fn fault_at(chance: &mut Chance, task: usize, waiting: &Waiting) -> Choice {
     use ErrorKind as K;
     let kinds: &[K] = match waiting.touches {
         Touches::Look => &[K::Throttled, K::Unreachable, K::AdminDenied, K::Timeout],
@@ -245,20 +260,14 @@ pub(crate) fn faults_at(task: usize, waiting: &Waiting) -> Vec<Choice> {
         Touches::Source => &[K::ConnectionLost, K::Contention, K::AdminDenied, K::Timeout],
         Touches::Lock => &[K::LockTimeout, K::ConnectionLost],
     };
-    let mut all = vec![Choice::LoseLock(task)];
-    for process in [false, true] {
-        let firsts: &[_] = match waiting.touches {
-            Touches::Store => &[None, Some(Way::Vanish), Some(Way::Late(None))],
-            _ => &[None, Some(Way::Vanish)],
-        };
-        all.extend(firsts.iter().map(|&first| Choice::Die { task, first, process }));
+    let die = |chance: &mut Chance, first| Choice::Die { task, first, process: chance.permille(500) };
+    match (chance.below(6), waiting.touches) {
+        (0, _) => die(chance, None),
+        (1, _) => die(chance, Some(Way::Vanish)),
+        (2, _) => Choice::Go(task, Way::FailBefore(chance.of(kinds))),
+        (3, _) => Choice::Go(task, Way::FailAfter(chance.of(kinds))),
+        (4, Touches::Store) => die(chance, Some(Way::Late(None))),
+        (_, Touches::Store) => Choice::Go(task, Way::Late(Some(K::StoreFailed))),
+        _ => Choice::LoseLock(task),
     }
-    for &kind in kinds {
-        all.push(Choice::Go(task, Way::FailBefore(kind)));
-        all.push(Choice::Go(task, Way::FailAfter(kind)));
-    }
-    if waiting.touches == Touches::Store {
-        all.push(Choice::Go(task, Way::Late(Some(K::StoreFailed))));
-    }
-    all
 }

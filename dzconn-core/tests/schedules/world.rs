@@ -20,7 +20,7 @@ use crate::job::{Hand, Job};
 use crate::ports::{Behind, Guard};
 use crate::truth::{CONNECTIONS, DOMAIN, PRODUCER, TABLES, Truth, id, table};
 
-pub(crate) const PROCESSES: usize = 3;
+pub(crate) const PROCESSES: usize = 4;
 
 pub(crate) struct World {
     pub(crate) servers: Vec<MemoryEngine>,
