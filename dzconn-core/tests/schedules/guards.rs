@@ -38,7 +38,7 @@ fn the_lock() {
 
 #[test]
 fn the_lock_that_is_checked() {
-    seen_in(Scenario::new("Ga", "Ra Gb").with(Trouble::LockLost), Guard::LockChecked, "");
+    seen_in(Scenario::new("Ga", "Ra Gb").with(Trouble::LockLost), Guard::LockChecked, "does not log in");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn conditions_of_writes() {
 
 #[test]
 fn checks_beside_writes() {
-    seen_in(Scenario::new("", "+a Ga -a Ra"), Guard::Checks, "");
+    seen_in(Scenario::new("", "+a Ga -a Ra"), Guard::Checks, "unknown to the records: the mapping");
 }
 
 #[test]
@@ -58,15 +58,15 @@ fn transactions_that_happen_whole() {
 
 #[test]
 fn secrets_that_are_not_overwritten() {
-    seen_in(Scenario::new("", "Ga").with(Trouble::Late), Guard::CreateKeeps, "");
+    seen_in(Scenario::new("", "Ga Gb").with(Trouble::Late), Guard::CreateKeeps, "does not log in");
 }
 
 #[test]
 fn burnt_names() {
-    seen_in(Scenario::new("", "+a Ga -a Ra").with(Trouble::Late), Guard::BurnLasts, "");
+    seen_in(Scenario::new("", "+a Ga -a Ra").with(Trouble::Late), Guard::BurnLasts, "unknown to the records: the copy");
 }
 
 #[test]
 fn asking_the_portal() {
-    seen_in(Scenario::new("", "+a Ga -a Ra"), Guard::Asked, "");
+    seen_in(Scenario::new("", "+a Ga -a Ra"), Guard::Asked, "it is not wanted");
 }

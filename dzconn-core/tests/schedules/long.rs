@@ -154,22 +154,34 @@ pub(crate) fn walk(
     let last = rounds.len() - 1;
     for (at, round) in rounds.iter().enumerate() {
         let mut chance = Chance::new(round.seed);
-        if let Some((asset, spot)) = round.moved
-            && walk.model.touched.is_empty()
-        {
+        let moved = round.moved.filter(|_| walk.model.touched.is_empty());
+        if let Some((asset, spot)) = moved {
             walk.world.truth.publish(asset, spot);
         }
+        let jobs = moved.map_or_else(|| round.jobs.clone(), |(asset, _)| alone_with(asset, &round.jobs));
         let mut chooser = ByChance { chance: Chance::new(chance.number()), switch: round.switch, faults: round.faults };
-        let ran = walk.run(&round.jobs, &mut chooser, seen);
+        let ran = walk.run(&jobs, &mut chooser, seen);
         note(&ran.trace);
         let wrong = match ran.wrong {
             Some(what) => Err(what),
-            None if round.quiet || at == last => walk.quiesce(&mut chance, seen),
+            None if round.quiet || moved.is_some() || at == last => walk.quiesce(&mut chance, seen),
             None => Ok(()),
         };
         wrong.map_err(|what| Wrong { what, round: at, trace: ran.trace })?;
     }
     Ok(())
+}
+
+/// Two runs that work on an asset's old and new place at once may leave it at both: that is known (see the explorer's limits).
+/// So one run, through whatever befalls it, has a moved asset for itself.
+fn alone_with(asset: &str, jobs: &[(usize, Job)]) -> Vec<(usize, Job)> {
+    let mut first = true;
+    let mut admitted = |job: &Job| match job {
+        Job::Reconcile | Job::End { .. } => false,
+        Job::Run { asset: of, .. } | Job::Event { asset: of, .. } if *of == asset => std::mem::take(&mut first),
+        _ => true,
+    };
+    jobs.iter().filter(|(_, job)| admitted(job)).cloned().collect()
 }
 
 /// As few rounds, jobs and faults as still go wrong.
@@ -235,7 +247,8 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text:?}")))
 }
 
-/// Some seeds that are always the same, and one that never is; or what the environment says.
+/// Some seeds that are always the same, and one that never is; or what the environment says: `DZCONN_SEED` (and so many from
+/// there on: `DZCONN_RUNS`), or fresh ones for so long: `DZCONN_MINUTES`.
 #[test]
 fn long_random_walks() {
     let fresh = rand::random::<u32>();
@@ -262,7 +275,7 @@ fn long_random_walks() {
 }
 
 /// In CI.
-const FIXED: u64 = 60;
+const FIXED: u64 = 25;
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -126,7 +126,8 @@ impl Walk {
         for at in (1..touched.len()).rev() {
             touched.swap(at, chance.below(at + 1));
         }
-        for environment in std::mem::take(&mut self.model.ended) {
+        let ended = std::mem::take(&mut self.model.ended);
+        for &environment in &ended {
             self.end(environment)?;
             touched.retain(|(of, _)| *of != environment);
         }
@@ -138,8 +139,10 @@ impl Walk {
         self.model.by_hand.keys.clear();
         self.compare(&touched)?;
         if self.world.gates.late() > 0 {
-            // What lands now is as if its run had died only now: it must be harmless, and go with the next repetition.
+            // Only absence comes back: what lands now may begin a record, as if its run had died only now. It must be
+            // harmless, and go with the next repetition.
             self.land(seen)?;
+            ended.iter().try_for_each(|&environment| self.end(environment))?;
             self.repeat(&touched, chance)?;
             self.compare(&[])?;
         }

@@ -14,7 +14,7 @@ use crate::model::{Seen, Walk};
 use crate::ports::Guard;
 use crate::schedule::{Choice, Chooser, Now};
 use crate::truth::Says;
-use crate::world::World;
+use crate::world::{PROCESSES, World};
 
 /// What may go wrong, at any call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl Scenario {
         let mut walk = self.set_up(&mut Chance::new(0), seen);
         let jobs: Vec<_> = self.jobs.split_whitespace().map(job).collect();
         self.portal(&walk, &jobs);
-        let jobs: Vec<_> = jobs.into_iter().enumerate().collect();
+        let jobs: Vec<_> = jobs.into_iter().enumerate().map(|(at, job)| (at % PROCESSES, job)).collect();
         path.begin(self.interruptions, self.trouble);
         let ran = walk.run(&jobs, path, seen);
         let wrong = match ran.wrong {
