@@ -25,7 +25,7 @@ fn seen_in(scenario: Scenario, guard: Guard, expected: &str) {
     let begun = Instant::now();
     let wrong = match scenario.clone().without(guard).all() {
         Err(wrong) => wrong,
-        Ok(_) => panic!("{scenario:?}: nothing is seen of {guard:?}"),
+        Ok(()) => panic!("{scenario:?}: nothing is seen of {guard:?}"),
     };
     println!("without {guard:?}, {:.1?}: {wrong}", begun.elapsed());
     assert!(wrong.contains(expected), "expected {expected:?}");

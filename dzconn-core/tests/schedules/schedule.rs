@@ -195,7 +195,8 @@ fn perform(world: &mut World, tasks: &mut [Task], choice: Choice, ran: &mut Ran)
         Choice::Go(task, way) => {
             if way != Way::Go {
                 ran.faults += 1;
-                tasks[task].troubled = true;
+                let touches = world.gates.waits(task).map(|waiting| waiting.touches);
+                tasks[task].troubled |= touches != Some(Touches::Source) || !passes(way);
             }
             world.gates.open(task, way);
             tasks[task].woken.0.store(true, Ordering::Relaxed);
@@ -223,14 +224,18 @@ fn perform(world: &mut World, tasks: &mut [Task], choice: Choice, ran: &mut Ran)
             for key in tasks[task].keys(world) {
                 world.break_lock(&key);
             }
-            // Whoever held it.
-            tasks.iter_mut().for_each(|task| task.troubled = true);
         }
         Choice::Land(at) => {
             ran.late += 1;
             world.land(at);
         }
     }
+}
+
+/// What a run gets over by itself, if it befalls its session on the source.
+fn passes(way: Way) -> bool {
+    use ErrorKind::{ConnectionLost, Contention};
+    matches!(way, Way::FailBefore(ConnectionLost | Contention) | Way::FailAfter(ConnectionLost | Contention))
 }
 
 fn told(world: &World, choice: Choice) -> String {
