@@ -21,11 +21,10 @@ fn seen_by_chance(guard: Guard, within: u64) {
 }
 
 /// In this scenario what goes wrong says this.
-fn seen_in(scenario: Scenario, guard: Guard, expected: &str) {
+fn seen_in(scenario: &Scenario, guard: Guard, expected: &str) {
     let begun = Instant::now();
-    let wrong = match scenario.clone().without(guard).all() {
-        Err(wrong) => wrong,
-        Ok(()) => panic!("{scenario:?}: nothing is seen of {guard:?}"),
+    let Err(wrong) = scenario.clone().without(guard).all() else {
+        panic!("{scenario:?}: nothing is seen of {guard:?}");
     };
     println!("without {guard:?}, {:.1?}: {wrong}", begun.elapsed());
     assert!(wrong.contains(expected), "expected {expected:?}");
@@ -38,7 +37,7 @@ fn the_lock() {
 
 #[test]
 fn the_lock_that_is_checked() {
-    seen_in(Scenario::new("Ga", "Ra Gb").with(Trouble::LockLost), Guard::LockChecked, "does not log in");
+    seen_in(&Scenario::new("Ga", "Ra Gb").with(Trouble::LockLost), Guard::LockChecked, "does not log in");
 }
 
 #[test]
@@ -48,7 +47,7 @@ fn conditions_of_writes() {
 
 #[test]
 fn checks_beside_writes() {
-    seen_in(Scenario::new("", "+a Ga -a Ra"), Guard::Checks, "unknown to the records: the mapping");
+    seen_in(&Scenario::new("", "+a Ga -a Ra"), Guard::Checks, "unknown to the records: the mapping");
 }
 
 #[test]
@@ -58,15 +57,19 @@ fn transactions_that_happen_whole() {
 
 #[test]
 fn secrets_that_are_not_overwritten() {
-    seen_in(Scenario::new("", "Ga Gb").with(Trouble::Late), Guard::CreateKeeps, "does not log in");
+    seen_in(&Scenario::new("", "Ga Gb").with(Trouble::Late), Guard::CreateKeeps, "does not log in");
 }
 
 #[test]
 fn burnt_names() {
-    seen_in(Scenario::new("", "+a Ga -a Ra").with(Trouble::Late), Guard::BurnLasts, "unknown to the records: the copy");
+    seen_in(
+        &Scenario::new("", "+a Ga -a Ra").with(Trouble::Late),
+        Guard::BurnLasts,
+        "unknown to the records: the copy",
+    );
 }
 
 #[test]
 fn asking_the_portal() {
-    seen_in(Scenario::new("", "+a Ga -a Ra"), Guard::Asked, "it is not wanted");
+    seen_in(&Scenario::new("", "+a Ga -a Ra"), Guard::Asked, "it is not wanted");
 }

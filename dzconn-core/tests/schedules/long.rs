@@ -205,7 +205,7 @@ fn shorten(seed: u64, mut rounds: Vec<Round>, without: Option<Guard>, mut wrong:
                 rounds
             };
             shorter.push(change(&|rounds| drop(rounds.remove(at))));
-            shorter.extend((0..rounds[at].jobs.len()).map(|job| change(&|rounds| drop(rounds[at].jobs.remove(job)))));
+            shorter.extend((0..rounds[at].jobs.len()).map(|job| change(&|rounds| _ = rounds[at].jobs.remove(job))));
             if rounds[at].faults.1 > 0 {
                 shorter.push(change(&|rounds| rounds[at].faults.1 -= 1));
             }

@@ -11,7 +11,7 @@
 //! - [`check`]: what must hold at every moment, and when all is quiet. [`model`]: who may read what.
 //! - [`scenario`]: all schedules with so many interruptions and one misfortune. [`long`]: random walks, shortened where they
 //!   fail. [`guards`]: that both find what is broken on purpose.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::similar_names)]
 
 mod chance;
 mod check;

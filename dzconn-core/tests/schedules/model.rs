@@ -329,7 +329,7 @@ impl Watch for Watching<'_> {
                 Err(kind) => {
                     let refused = *kind == ErrorKind::Refused && history.contains(&Says::Refused);
                     let impossible = matches!(kind, ErrorKind::NoGrantOption | ErrorKind::TableNotFound);
-                    if self.calm && !task.troubled && !refused && !(impossible && !possible(asset)) {
+                    if self.calm && !task.troubled && !refused && (!impossible || possible(asset)) {
                         return Some(format!("{} failed, though nothing had: {kind}", task.job));
                     }
                 }

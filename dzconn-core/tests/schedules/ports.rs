@@ -202,7 +202,7 @@ impl EngineConnector for Behind<Vec<MemoryEngine>> {
     async fn connect(&self, source: &Source, deadline: Deadline) -> Result<Box<dyn SourceEngine>> {
         let server = self.server(source).clone();
         let session = self.gates.call("source.connect", Touches::Look, server.connect(source, deadline)).await?;
-        Ok(Box::new(Session { session, server, gates: self.gates.clone(), without: self.without }))
+        Ok(Box::new(Session { port: session, server, gates: self.gates.clone(), without: self.without }))
     }
 
     async fn log_in(

@@ -105,7 +105,7 @@ impl Scenario {
     }
 
     /// What the portal says of all that is granted or revoked, if nothing else says it, before the runs begin.
-    fn portal(&self, walk: &Walk, jobs: &[Job]) {
+    fn portal(walk: &Walk, jobs: &[Job]) {
         let scripted: BTreeSet<_> =
             jobs.iter().filter_map(|job| if let Job::Want { asset, .. } = job { Some(*asset) } else { None }).collect();
         for job in jobs {
@@ -122,7 +122,7 @@ impl Scenario {
         let mut chance = Chance::new(number as u64);
         let mut walk = self.set_up(&mut Chance::new(0), seen);
         let jobs: Vec<_> = self.jobs.split_whitespace().map(job).collect();
-        self.portal(&walk, &jobs);
+        Self::portal(&walk, &jobs);
         let jobs: Vec<_> = jobs.into_iter().enumerate().map(|(at, job)| (at % PROCESSES, job)).collect();
         path.begin(self.interruptions, self.trouble);
         let ran = walk.run(&jobs, path, seen);
@@ -195,14 +195,12 @@ impl Path {
         let way = |way| Choice::Go(task, way);
         let session = matches!(waiting.touches, Touches::Source | Touches::Lock);
         match self.trouble {
-            None => Vec::new(),
             Some(Trouble::Death) => vec![die(None), die(Some(Way::Vanish))],
             Some(Trouble::Late) if waiting.touches == Touches::Store => vec![die(Some(Way::Late(None)))],
-            Some(Trouble::Late) => Vec::new(),
             Some(Trouble::Unanswered) if session => vec![way(Way::FailAfter(ErrorKind::ConnectionLost))],
             Some(Trouble::Unanswered) => vec![way(Way::FailAfter(ErrorKind::StoreFailed))],
             Some(Trouble::LockLost) if session => vec![Choice::LoseLock(task)],
-            Some(Trouble::LockLost) => Vec::new(),
+            Some(Trouble::LockLost | Trouble::Late) | None => Vec::new(),
             Some(Trouble::Denied) => vec![way(Way::FailBefore(ErrorKind::AdminDenied))],
         }
     }
@@ -225,22 +223,14 @@ impl Chooser for Path {
         if now.late > 0 {
             options.push(Choice::Land(0));
         }
-        let choice = match self.choices.get(self.at) {
-            Some((choice, _)) => *choice,
-            None => {
-                let choice = match &mut self.chance {
-                    Some(chance) => {
-                        if chance.permille(120) {
-                            chance.below(options.len())
-                        } else {
-                            0
-                        }
-                    }
-                    None => 0,
-                };
-                self.choices.push((choice, options.len()));
-                choice
-            }
+        let choice = if let Some((choice, _)) = self.choices.get(self.at) {
+            *choice
+        } else {
+            let otherwise = self.chance.as_mut().filter(|_| options.len() > 1);
+            let choice =
+                otherwise.map_or(0, |chance| if chance.permille(120) { chance.below(options.len()) } else { 0 });
+            self.choices.push((choice, options.len()));
+            choice
         };
         self.at += 1;
         if choice > 0 && choice < interruptions && going_on.is_some() {
@@ -311,7 +301,9 @@ const THREE: [(&str, &str); 3] = [("Ga", "-a Ra Gb +a Ga"), ("Ga Gb", "-a Ra Rb 
 
 #[test]
 fn two_runs_one_interruption() {
-    TWO.iter().for_each(|(before, jobs)| holds(&Scenario::new(before, jobs)));
+    for (before, jobs) in TWO {
+        holds(&Scenario::new(before, jobs));
+    }
 }
 
 #[test]
@@ -335,5 +327,7 @@ fn all_schedules_of_two_runs() {
             holds(&Scenario::new(before, jobs).with(trouble));
         }
     }
-    MINDS.iter().for_each(|(before, jobs)| holds(&Scenario::new(before, jobs)));
+    for (before, jobs) in MINDS {
+        holds(&Scenario::new(before, jobs));
+    }
 }

@@ -13,7 +13,7 @@ use crate::ports::Guard;
 
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) session: Box<dyn SourceEngine>,
+    pub(crate) port: Box<dyn SourceEngine>,
     pub(crate) server: MemoryEngine,
     pub(crate) gates: Gates,
     pub(crate) without: Option<Guard>,
@@ -55,7 +55,7 @@ impl SourceEngine for Session {
         // Who waits is known, so nobody waits long.
         let mut tried = None;
         loop {
-            let attempt = self.session.lock(key, Duration::ZERO, hold);
+            let attempt = self.port.lock(key, Duration::ZERO, hold);
             match self.gates.lock("source.lock", tried, attempt).await {
                 Some(answer) => return answer,
                 None => tried = Some(self.gates.effects()),
@@ -64,11 +64,11 @@ impl SourceEngine for Session {
     }
 
     async fn unlock(&mut self) -> Result<()> {
-        source!(self, "source.unlock", self.session.unlock())
+        source!(self, "source.unlock", self.port.unlock())
     }
 
     async fn resolve(&mut self, path: &AssetPath) -> Result<TableName> {
-        source!(self, "source.resolve", self.session.resolve(path))
+        source!(self, "source.resolve", self.port.resolve(path))
     }
 
     async fn create_user(&mut self, credentials: &Credentials) -> Result<Created> {
@@ -76,7 +76,7 @@ impl SourceEngine for Session {
             self,
             "source.create_user",
             |database| Ok(database.create_user(credentials)),
-            self.session.create_user(credentials)
+            self.port.create_user(credentials)
         )
     }
 
@@ -85,7 +85,7 @@ impl SourceEngine for Session {
             self,
             "source.set_password",
             |database| database.set_password(credentials),
-            self.session.set_password(credentials)
+            self.port.set_password(credentials)
         )
     }
 
@@ -94,39 +94,39 @@ impl SourceEngine for Session {
             self,
             "source.grant",
             |database| database.grant(user, table, take_back),
-            self.session.grant(user, table, take_back)
+            self.port.grant(user, table, take_back)
         )
     }
 
     async fn revoke(&mut self, user: &UserName, tables: &[TableName]) -> Result<()> {
-        change!(self, "source.revoke", |database| database.revoke(user, tables), self.session.revoke(user, tables))
+        change!(self, "source.revoke", |database| database.revoke(user, tables), self.port.revoke(user, tables))
     }
 
     async fn drop_user(&mut self, user: &UserName) -> Result<()> {
-        change!(self, "source.drop_user", |database| database.drop_user(user), self.session.drop_user(user))
+        change!(self, "source.drop_user", |database| database.drop_user(user), self.port.drop_user(user))
     }
 
     async fn reads(&mut self, user: &UserName, table: &TableName) -> Result<Reads> {
-        source!(self, "source.reads", self.session.reads(user, table))
+        source!(self, "source.reads", self.port.reads(user, table))
     }
 
     async fn excess(&mut self, user: &UserName, granted: &[TableName], limit: usize) -> Result<Vec<String>> {
-        source!(self, "source.excess", self.session.excess(user, granted, limit))
+        source!(self, "source.excess", self.port.excess(user, granted, limit))
     }
 
     async fn user_exists(&mut self, user: &UserName) -> Result<bool> {
-        source!(self, "source.user_exists", self.session.user_exists(user))
+        source!(self, "source.user_exists", self.port.user_exists(user))
     }
 
     async fn users(&mut self, prefix: &str) -> Result<Vec<UserName>> {
-        source!(self, "source.users", self.session.users(prefix))
+        source!(self, "source.users", self.port.users(prefix))
     }
 
     async fn granted(&mut self, user: &UserName) -> Result<Vec<TableName>> {
-        source!(self, "source.granted", self.session.granted(user))
+        source!(self, "source.granted", self.port.granted(user))
     }
 
     async fn close(self: Box<Self>) -> Result<()> {
-        self.session.close().await
+        self.port.close().await
     }
 }

@@ -51,7 +51,9 @@ impl World {
             (*connection).clone_into(&mut source.endpoint.host);
             catalog.add(source.clone());
             let server = MemoryEngine::for_source(source);
-            TABLES.iter().for_each(|name| server.add_table(&table(name)));
+            for name in TABLES {
+                server.add_table(&table(name));
+            }
             server.forbid_grant_option(&table("mine"));
             server
         };
@@ -129,11 +131,18 @@ impl World {
                     Vec::new()
                 }
                 Job::Want { project, asset, says } => {
-                    let _ = gates.call("(portal)", Touches::Look, async { Ok(truth.say(project, asset, says)) }).await;
+                    let say = async {
+                        truth.say(project, asset, says);
+                        Ok(())
+                    };
+                    let _ = gates.call("(portal)", Touches::Look, say).await;
                     Vec::new()
                 }
                 Job::Hand { environment, connection, hand } => {
-                    let edit = async { Ok(by_hand(&servers, &vault, &tracking, environment, connection, hand)) };
+                    let edit = async {
+                        by_hand(&servers, &vault, &tracking, environment, connection, hand);
+                        Ok(())
+                    };
                     let _ = gates.call("(by hand)", Touches::Look, edit).await;
                     Vec::new()
                 }
