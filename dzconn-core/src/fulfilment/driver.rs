@@ -317,6 +317,9 @@ pub(crate) async fn find(
 
 /// Full jitter: anything up to the bound, so that runs that collided do not collide again.
 async fn pause(bound: Duration) {
+    if bound.is_zero() {
+        return;
+    }
     let bound = bound.min(Duration::from_secs(3));
     let part = rand::rng().random_range(0.2..1.0);
     tokio::time::sleep(bound.mul_f64(part)).await;

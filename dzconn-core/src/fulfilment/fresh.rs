@@ -11,11 +11,11 @@ pub(crate) struct System;
 
 impl Fresh for System {
     fn version(&mut self) -> Version {
-        Version::from_bits(rand::random())
+        Version::from_bits(bits())
     }
 
     fn generation(&mut self) -> GenerationId {
-        GenerationId::from_bits(rand::random())
+        GenerationId::from_bits(bits())
     }
 
     fn password(&mut self) -> Secret {
@@ -26,3 +26,11 @@ impl Fresh for System {
         Timestamp::now()
     }
 }
+
+#[cfg(not(feature = "testkit"))]
+fn bits() -> u128 {
+    rand::random()
+}
+
+#[cfg(feature = "testkit")]
+use crate::testkit::chance::bits;

@@ -21,7 +21,7 @@ pub struct Settings {
     /// How often a run tries again what is retryable, in all; 8 times by default.
     pub retries: u32,
     /// The longest pause before the first retry; it doubles with each, up to 3 seconds, and how much of it is waited is left
-    /// to chance. 50 milliseconds by default.
+    /// to chance. 50 milliseconds by default; with zero there is no pause at all.
     pub backoff: Duration,
     /// How new users are named.
     pub user_naming: UserNaming,

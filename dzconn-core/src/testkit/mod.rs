@@ -5,6 +5,7 @@
 use std::fmt;
 use std::pin::Pin;
 
+pub mod chance;
 pub mod credentials;
 pub mod engine;
 pub mod faults;

@@ -310,18 +310,17 @@ impl ConsumerRun {
     fn with_sweep(&mut self, asset: &AssetId, records: Vec<Option<Stored>>, fresh: &mut dyn Fresh) -> Step {
         let mut records = records.into_iter();
         let Some(source) = source_of(records.next().flatten())? else { return Ok(None) };
-        if source.record.revoked.contains(asset) {
-            return self.sweep_row(source, asset, records.next().flatten(), fresh);
+        if let Some(retired) = source.record.retired.first().cloned() {
+            let burn = Effect::BurnCopy(retired.copy.clone());
+            return self.go(At::SweepBurn(Box::new(source), retired), burn);
         }
-        if let Some(other) = source.record.revoked.first().cloned() {
-            return self.sweep(other);
-        }
-        // A retired record goes only when both lists are empty, so this is the last of it.
-        match source.record.retired.first().cloned() {
-            Some(retired) => {
-                let burn = Effect::BurnCopy(retired.copy.clone());
-                self.go(At::SweepBurn(Box::new(source), retired), burn)
-            }
+        // A record goes only when both lists are empty. The run's own row goes last: where the asset has moved, nothing else
+        // would lead its next run here.
+        let own = &self.task.subscription.asset.id;
+        let revoked = &source.record.revoked;
+        match revoked.iter().find(|other| *other != own).or_else(|| revoked.get(own)).cloned() {
+            Some(next) if next == *asset => self.sweep_row(source, asset, records.next().flatten(), fresh),
+            Some(next) => self.sweep(next),
             None => Ok(None),
         }
     }

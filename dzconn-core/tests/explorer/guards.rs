@@ -21,7 +21,7 @@ fn the_lock() {
 #[test]
 fn conditions_of_writes() {
     breaks(&Scenario::new("Ga", "Ra Gb").lost(1).without(Rule::Conditions), "unknown to the record");
-    breaks(&Scenario::new("", "Ga Ra").without(Rule::Checks), "unknown to the record: a row");
+    breaks(&Scenario::new("", "Ga Ra").without(Rule::Checks), "unknown to the record: a mapping");
     breaks(&Scenario::new("", "Ga").without(Rule::Atomic), "unknown to the record: a right");
 }
 
