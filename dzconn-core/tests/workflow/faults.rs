@@ -12,15 +12,15 @@ use crate::world::{self, World};
 
 /// What is there before, and what is run.
 #[derive(Clone, Copy, Debug)]
-struct Scenario {
+pub(crate) struct Scenario {
     /// Whether what is there before was granted by an older system.
     older: bool,
     before: &'static [&'static str],
-    grant: bool,
-    table: &'static str,
+    pub(crate) grant: bool,
+    pub(crate) table: &'static str,
 }
 
-const SCENARIOS: &[Scenario] = &[
+pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { older: false, before: &[], grant: true, table: "employees" },
     Scenario { older: false, before: &["offices"], grant: true, table: "employees" },
     Scenario { older: false, before: &["employees"], grant: true, table: "employees" },
@@ -36,7 +36,10 @@ const AFTERWARDS: &[&str] = &["the same again", "the opposite", "another asset",
 
 impl Scenario {
     async fn set_up(&self) -> World {
-        let world = World::new();
+        self.set_up_in(World::new()).await
+    }
+
+    pub(crate) async fn set_up_in(&self, world: World) -> World {
         for name in self.before {
             run(&world, name, true).await.unwrap();
         }
@@ -88,14 +91,14 @@ impl Scenario {
     }
 }
 
-async fn run(world: &World, table: &str, grant: bool) -> Result<Outcome> {
+pub(crate) async fn run(world: &World, table: &str, grant: bool) -> Result<Outcome> {
     let subscription = world.subscription(table);
     world.want(&subscription, if grant { Wanted::Grant } else { Wanted::Revoke });
     if grant { world.fulfilment.grant(&subscription).await } else { world.fulfilment.revoke(&subscription).await }
 }
 
 /// Polls a future so many times and drops it. True if it came to its end.
-fn poll_times<F: Future>(future: F, times: usize) -> bool {
+pub(crate) fn poll_times<F: Future>(future: F, times: usize) -> bool {
     let mut future = Box::pin(future);
     let mut context = Context::from_waker(Waker::noop());
     (0..times).any(|_| matches!(Pin::as_mut(&mut future).poll(&mut context), Poll::Ready(_)))

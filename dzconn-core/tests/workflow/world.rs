@@ -35,6 +35,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::over(|tracking| tracking)
+    }
+
+    /// With something around the tracking tables.
+    pub(crate) fn over<T: TrackingStore + 'static>(wrap: impl FnOnce(MemoryTracking) -> T) -> Self {
         let engine = MemoryEngine::new();
         for name in ["employees", "offices", "salaries"] {
             engine.add_table(&table(name));
@@ -53,7 +58,7 @@ impl World {
             .engines(Engines::new().with(spy.watch(engine.clone())))
             .credentials(spy.watch(producer))
             .copies(spy.watch(consumer))
-            .tracking(spy.watch(tracking.clone()))
+            .tracking(spy.watch(wrap(tracking.clone())))
             .catalog(catalog.clone())
             .portal(portal.clone())
             .settings(settings)

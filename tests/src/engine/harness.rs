@@ -47,6 +47,17 @@ pub fn run_on(
     names: &[String],
     on_server: impl Fn(&Handle, &Arc<dyn Server>) -> Vec<Trial>,
 ) -> ExitCode {
+    run_beside(|_| Vec::new(), most, suite, names, on_server)
+}
+
+/// As [`run_on`], beside tests that need none of the servers.
+pub fn run_beside(
+    others: impl FnOnce(&Handle) -> Vec<Trial>,
+    most: usize,
+    suite: &'static str,
+    names: &[String],
+    on_server: impl Fn(&Handle, &Arc<dyn Server>) -> Vec<Trial>,
+) -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(THREADS);
     let runtime = match Runtime::new() {
@@ -57,7 +68,7 @@ pub fn run_on(
         }
     };
 
-    let mut trials = Vec::new();
+    let mut trials = others(runtime.handle());
     let mut servers: Vec<Arc<dyn Server>> = Vec::new();
     for kind in Kind::ALL {
         let found = runtime.block_on(kind.servers());
