@@ -100,7 +100,7 @@ async fn mended(world: &AwsWorld, listing: &str, context: &str) {
     assert_eq!(world.left().await.unwrap(), Vec::<String>::new(), "{context}");
 }
 
-/// Somebody has to raise it, so trying again is no use; and nothing is left meanwhile.
+/// Somebody has to raise it, so trying again is no use.
 pub(crate) async fn quotas(fixture: &dyn EngineFixture, moto: &str) {
     let mut world = world(moto).await;
     let (_, listing) = published(fixture, &world).await;
@@ -125,8 +125,8 @@ pub(crate) async fn quotas(fixture: &dyn EngineFixture, moto: &str) {
         );
         bench::said(&error, &context);
         if operation == "CreateSecret" && skip == 0 {
-            assert_eq!(error.left(), Changed::Nothing, "{context}: {error:?}");
-            assert_eq!(world.left().await.unwrap(), Vec::<String>::new(), "{context}: nothing is left at once");
+            // To burn a name takes a secret, too: what was begun can be undone only once there is room.
+            assert_eq!(error.left(), Changed::Unfinished, "{context}: {error:?}");
         }
         mended(&world, &listing, &context).await;
     }

@@ -38,6 +38,7 @@ async fn dropped(fixture: &dyn EngineFixture, grants: bool) {
     // How many polls a run takes differs from one to the next.
     let (all, result) = polled(bench.run(true), usize::MAX).await;
     result.unwrap().unwrap();
+    bench.clean("undisturbed").await;
     let stride = (all / PLACES).max(1);
     let first = 1 + rand::random_range(0..stride);
     let (mut turn, mut ended) = (0, false);

@@ -51,6 +51,13 @@ pub(crate) enum Session {
 }
 
 impl Session {
+    pub(crate) async fn close(self) {
+        let _ = match self {
+            Self::Postgres(session) => session.close().await,
+            Self::MariaDb(session) => session.close().await,
+        };
+    }
+
     pub(crate) async fn run(&mut self, sql: &str) {
         let done = match self {
             Self::Postgres(session) => session.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.map(drop),
@@ -98,6 +105,11 @@ impl Lab {
 
     /// The superuser's, in the database of a table.
     pub(crate) async fn session(&self, table: Option<&TableName>) -> Session {
+        self.try_session(table).await.expect("the superuser gets in")
+    }
+
+    /// The same; `None` if the server refuses it.
+    pub(crate) async fn try_session(&self, table: Option<&TableName>) -> Option<Session> {
         let url = match &self.own {
             Own::Postgres(server) => server.url(),
             Own::MariaDb(server) => server.url(),
@@ -105,11 +117,10 @@ impl Lab {
         match (self.product, table) {
             (Product::Postgres, Some(table)) => {
                 let (server, _) = url.rsplit_once('/').unwrap();
-                let url = format!("{server}/{}", table.database());
-                Session::Postgres(PgConnection::connect(&url).await.unwrap())
+                PgConnection::connect(&format!("{server}/{}", table.database())).await.ok().map(Session::Postgres)
             }
-            (Product::Postgres, None) => Session::Postgres(PgConnection::connect(&url).await.unwrap()),
-            (Product::MariaDb, _) => Session::MariaDb(MySqlConnection::connect(&url).await.unwrap()),
+            (Product::Postgres, None) => PgConnection::connect(&url).await.ok().map(Session::Postgres),
+            (Product::MariaDb, _) => MySqlConnection::connect(&url).await.ok().map(Session::MariaDb),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Servers that have no connection left to give.
 
-use dzconn_core::ErrorKind;
+use std::time::Duration;
+
+use dzconn_core::{ErrorKind, Step};
 
 use super::bench::{Bench, clear, impatient};
 use super::lab::{Lab, Product, Session};
@@ -36,6 +38,8 @@ async fn no_room(lab: &mut Lab, free: usize) {
                 clear(&error, &context);
                 assert_eq!(error.kind(), ErrorKind::TooManyConnections, "{context}: {error:?}");
                 assert!(error.advice().is_some(), "{context}: {error:?}");
+                let step = if free == 0 { Step::Lock } else { Step::ReadBack };
+                assert_eq!(error.step(), Some(step), "{context}: {error:?}");
             }
             // A revoke logs nobody in.
             Ok(outcome) => assert!(free == 1 && !grants, "{context}: {outcome:?}"),
@@ -53,14 +57,24 @@ async fn fill(lab: &Lab, bench: &Bench<'_>, free: usize) -> Vec<Session> {
             Vec::new()
         }
         Product::MariaDb => {
-            // One more than that is let in if it has CONNECTION ADMIN, as root and dzconn's admin have.
             let mut first = lab.session(None).await;
             first.run(&format!("SET GLOBAL max_connections = {CONNECTIONS}")).await;
             let mut crowd = vec![first];
-            // Others may still be leaving.
-            while crowd.len() < CONNECTIONS + 1 - free {
-                crowd.push(lab.session(None).await);
+            // One more than that is let in if it has CONNECTION ADMIN, as root and dzconn's admin have. Others may be leaving yet.
+            let mut refused = 0;
+            while refused < 3 {
+                match lab.try_session(None).await {
+                    Some(session) => crowd.push(session),
+                    None => {
+                        refused += 1;
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                }
             }
+            for _ in 0..free {
+                crowd.pop().unwrap().close().await;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
             crowd
         }
     }

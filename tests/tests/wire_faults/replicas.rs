@@ -23,13 +23,14 @@ pub(crate) async fn read_only(lab: &mut Lab) {
             said(&error, &context);
             assert!(error.advice().is_some_and(|advice| advice.contains("writer")), "{context}: {error:?}");
         }
-        // And for somebody of whom nothing is known yet: nothing is left of the attempt.
+        // And for somebody of whom nothing is known yet.
         let known = bench.world.environment().to_owned();
         bench.world.move_on();
         let error = bench.run(true).await.expect_err(&context);
         assert_eq!(error.kind(), ErrorKind::ReadOnly, "{context}: {error:?}");
-        bench.world.go_back(&known);
         set(lab, way, false).await;
+        bench.clean(&context).await;
+        bench.world.go_back(&known);
         bench.world.grant(bench.employees()).await.unwrap();
         bench.world.revoke(bench.employees()).await.unwrap();
         bench.world.grant(bench.offices()).await.unwrap();
