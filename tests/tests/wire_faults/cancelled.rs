@@ -8,7 +8,7 @@ use dzconn_core::testkit::engine::EngineFixture;
 use super::bench::{Bench, settings};
 
 /// About how many places of each run are tried.
-const PLACES: usize = 25;
+const PLACES: usize = 16;
 
 pub(crate) async fn grant(fixture: &dyn EngineFixture) {
     dropped(fixture, true).await;

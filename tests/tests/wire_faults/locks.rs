@@ -28,7 +28,7 @@ pub(crate) async fn catalogue(lab: &mut Lab) {
 async fn locked(lab: &mut Lab, lock: fn(&str) -> Vec<String>, succeeds: bool) {
     let fixture = lab.fixture().await;
     let mut bench = Bench::new(&*fixture, settings()).await;
-    let deadline = 3;
+    let deadline = 2;
     for grants in [true, false] {
         let context = format!("grant {grants} of a locked table, {:?}", lab.product);
         bench.world.move_on();

@@ -122,10 +122,10 @@ fn on_aws(runtime: &Handle, server: &Arc<dyn Server>, name: &str, check: OnAws, 
 
 fn on_labs(runtime: &Handle) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for product in Product::ALL {
-        let slot = Arc::new(tokio::sync::Mutex::new(None));
-        for (name, check) in ON_LABS {
-            let (runtime, slot, check) = (runtime.clone(), Arc::clone(&slot), *check);
+    let slots = Product::ALL.map(|product| (product, Arc::new(tokio::sync::Mutex::new(None))));
+    for (name, check) in ON_LABS {
+        for (product, slot) in &slots {
+            let (runtime, slot, product, check) = (runtime.clone(), Arc::clone(slot), *product, *check);
             let name = format!("wire_faults::own-{}::{name}", product.name());
             trials.push(Trial::ignorable_test(name, move || {
                 let mut slot = slot.blocking_lock();

@@ -29,7 +29,7 @@ pub(crate) async fn read_only(lab: &mut Lab) {
         let error = bench.run(true).await.expect_err(&context);
         assert_eq!(error.kind(), ErrorKind::ReadOnly, "{context}: {error:?}");
         set(lab, way, false).await;
-        bench.clean(&context).await;
+        bench.world.revoke(bench.employees()).await.unwrap();
         bench.world.go_back(&known);
         bench.world.grant(bench.employees()).await.unwrap();
         bench.world.revoke(bench.employees()).await.unwrap();

@@ -27,7 +27,7 @@ pub(crate) async fn between(lab: &mut Lab) {
 pub(crate) async fn amid(lab: &mut Lab) {
     let fixture = lab.fixture().await;
     let mut bench = Bench::new(&*fixture, settings()).await;
-    for (turn, moment) in [2_u64, 15, 30, 50, 80, 120].into_iter().enumerate() {
+    for (turn, moment) in [2_u64, 20, 45, 90].into_iter().enumerate() {
         let (grants, how) = (turn % 2 == 0, if turn % 3 == 0 { Stop::Fast } else { Stop::Crash });
         let context = format!("grant {grants}, {how:?} after {moment} ms");
         bench.world.move_on();
