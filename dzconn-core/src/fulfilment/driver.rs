@@ -117,7 +117,7 @@ impl<'a> Driver<'a> {
             self.retries += 1;
             let final_kind = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::LockTimeout);
             if final_kind || self.retries > self.settings.retries || self.deadline.remaining().is_zero() {
-                let error = self.after_all(error);
+                let error = self.after_all(error, effect);
                 return Err(if self.touched { error } else { error.changed(Changed::Nothing) });
             }
             self.passing = Some(format!("{}: {}", error.kind(), error.detail()));
@@ -162,10 +162,13 @@ impl<'a> Driver<'a> {
     }
 
     /// A deadline that passes says nothing of why; what was tried again until then does.
-    fn after_all(&mut self, error: Error) -> Error {
+    fn after_all(&mut self, error: Error, effect: &Effect) -> Error {
         match self.passing.take() {
             Some(passing) if error.kind() == ErrorKind::Timeout => {
-                error.because(format!("what was last tried again: {passing}"))
+                let detail = format!("{}; what was tried again until then: {passing}", error.detail());
+                let told = Error::new(ErrorKind::Timeout, detail);
+                let vendor = error.vendor_code().map(str::to_owned);
+                self.in_context(if let Some(code) = vendor { told.vendor(code) } else { told }, effect)
             }
             _ => error,
         }

@@ -1,12 +1,17 @@
 //! Runs that are cancelled at every await, and calls that fail one by one: the next run always gets things right.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use async_trait::async_trait;
+use dzconn_core::memory::MemoryTracking;
 use dzconn_core::portal::Wanted;
+use dzconn_core::store::{Cursor, Key, Page, Query, Stored, Transaction, WriteOutcome};
 use dzconn_core::testkit::faults::When;
 use dzconn_core::workflow::Outcome;
-use dzconn_core::{ErrorKind, Result};
+use dzconn_core::{Error, ErrorKind, Result, Step, TrackingStore};
 
 use crate::world::{self, World};
 
@@ -206,4 +211,33 @@ async fn the_cost_of_a_run_is_known_and_does_not_grow() {
     run(&world, "offices", true).await.unwrap();
     let again = world.spy.calls();
     assert_eq!(count(&again, "tracking.commit") + count(&again, "secret.create") + count(&again, "secret.replace"), 0);
+}
+
+/// Tracking tables that throttle once, and then say nothing any more.
+#[derive(Debug)]
+struct Stuck(MemoryTracking, AtomicBool);
+
+#[async_trait]
+impl TrackingStore for Stuck {
+    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>> {
+        self.0.read(keys).await
+    }
+    async fn commit(&self, _: &Transaction) -> Result<WriteOutcome> {
+        if self.1.swap(true, Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
+        Err(Error::new(ErrorKind::Throttled, "slow down"))
+    }
+    async fn list(&self, query: &Query, after: Option<&Cursor>) -> Result<Page> {
+        self.0.list(query, after).await
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_that_passes_tells_what_was_tried_again_until_then() {
+    let world = World::within(Duration::from_millis(200), |tracking| Stuck(tracking, AtomicBool::new(false)));
+    let error = run(&world, "employees", true).await.unwrap_err();
+    assert_eq!((error.kind(), error.step()), (ErrorKind::Timeout, Some(Step::Tracking)), "{error:?}");
+    assert!(error.detail().contains("throttled: slow down"), "{error:?}");
+    assert!(error.subject().asset.is_some() && error.subject().source.is_some(), "{error:?}");
 }
