@@ -24,14 +24,17 @@ fn kind_of(code: &str) -> Option<ErrorKind> {
         | "InvalidClientTokenId"
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
-        | "SignatureDoesNotMatch"
-        | "InvalidSignatureException"
         | "DecryptionFailure"
         | "EncryptionFailure"
         | "UnmodifiableEntity" => ErrorKind::StoreDenied,
         "ExpiredTokenException"
         | "ExpiredToken"
         | "RequestExpired"
+        | "RequestTimeTooSkewed"
+        | "RequestInTheFuture"
+        // Keys that are wrong are found out when a host asks who it is; in mid-work it is the clock ("Signature expired").
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
         | "InternalServerError"
         | "InternalServerException"
         | "InternalServiceError"
@@ -53,6 +56,20 @@ fn kind_of(code: &str) -> Option<ErrorKind> {
         _ => return None,
     })
 }
+
+/// Whether a signature was not accepted: it holds for five minutes ("Elements of an API request signature", IAM User Guide).
+fn is_of_clock(code: &str) -> bool {
+    matches!(
+        code,
+        "RequestExpired"
+            | "RequestTimeTooSkewed"
+            | "RequestInTheFuture"
+            | "SignatureDoesNotMatch"
+            | "InvalidSignatureException"
+    )
+}
+
+const CLOCK: &str = "check this host's clock, which must be right to five minutes; and, if it is, the host's keys";
 
 /// The code of a service's error, if the service answered with one.
 pub(crate) fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
@@ -102,6 +119,7 @@ where
             let detail = message.map_or_else(|| "failed".to_owned(), |message| format!("failed: {message}"));
             let error = with(kind, &detail).vendor(format!("{service} {code}"));
             match kind {
+                _ if is_of_clock(code) => error.advise(CLOCK),
                 ErrorKind::StoreDenied => {
                     error.advise("look at the role's policies, the resource's policy and the key policy")
                 }
@@ -130,10 +148,11 @@ fn refused_role<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Opt
             let code = error.code().unwrap_or("without a code");
             let kind = kind_of(code).unwrap_or(ErrorKind::StoreDenied);
             let message = error.message().unwrap_or("the role cannot be assumed");
+            let advice = "check the role's name, its trust policy and the external id";
             return Some(
                 Error::new(kind, format!("STS AssumeRole failed: {message}"))
                     .vendor(format!("STS {code}"))
-                    .advise("check the role's name, its trust policy and the external id"),
+                    .advise(if is_of_clock(code) { CLOCK } else { advice }),
             );
         }
         cause = inner.source();

@@ -1,9 +1,12 @@
 //! The whole workflow on AWS's stand-ins: three accounts and two regions, a portal, and a fixture's source.
 
 use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_secretsmanager::config::Credentials as Keys;
+use aws_smithy_async::time::TimeSource;
+use dzconn_aws::secrets::SecretsManager;
 use dzconn_aws::{Accounts, Aws, Config};
 use dzconn_core::event::SubscriptionEvent;
 use dzconn_core::fulfilment::{Handled, Settings};
@@ -56,7 +59,13 @@ fn owner(region: &str) -> Result<Owner> {
 /// The role that works in an account.
 #[must_use]
 pub fn role(owner: &Owner) -> String {
-    format!("arn:aws:iam::{}:role/dz_conn_a_common_lambda_role", owner.account)
+    role_of(owner.account.as_str())
+}
+
+/// The same, of an account.
+#[must_use]
+pub fn role_of(account: &str) -> String {
+    format!("arn:aws:iam::{account}:role/dz_conn_a_common_lambda_role")
 }
 
 impl AwsWorld {
@@ -128,7 +137,18 @@ impl AwsWorld {
 
     /// A process that knows nothing yet.
     pub async fn reconnected(&self) -> Result<Fulfilment> {
+        self.process(Settings::default()).await
+    }
+
+    /// The same, with settings of its own.
+    pub async fn process(&self, settings: Settings) -> Result<Fulfilment> {
         let sdk = sdk(&self.aws, &self.governance).await?;
+        Aws::new(Accounts::new(self.config.clone(), sdk).await?).await.fulfilment(engines(), settings)
+    }
+
+    /// The same, with a clock that is so many hours ahead.
+    pub async fn process_at(&self, hours: i64) -> Result<Fulfilment> {
+        let sdk = sdk(&self.aws, &self.governance).await?.into_builder().time_source(Clock(hours)).build();
         Aws::new(Accounts::new(self.config.clone(), sdk).await?).await.fulfilment(engines(), Settings::default())
     }
 
@@ -269,6 +289,13 @@ impl AwsWorld {
         Credentials::from_json(&Secret::new(answer.secret_string.unwrap_or_default()))
     }
 
+    /// The secrets of an account, as the role that works there sees them.
+    pub async fn secrets_as_role(&self, owner: &Owner) -> Result<SecretsManager> {
+        let sdk = sdk_as(&self.aws, &role(owner), owner).await?;
+        let client = aws_sdk_secretsmanager::Client::new(&sdk);
+        SecretsManager::new(client, owner.clone(), &self.config.secrets)
+    }
+
     /// What is left of dzconn's: live secrets, and items of all tables.
     pub async fn left(&self) -> Result<Vec<String>> {
         let mut left = Vec::new();
@@ -298,6 +325,17 @@ impl AwsWorld {
     /// The SDK's settings for an account, as somebody who may do everything there.
     pub async fn sdk(&self, owner: &Owner) -> Result<SdkConfig> {
         sdk(&self.aws, owner).await
+    }
+}
+
+/// A clock that is so many hours ahead.
+#[derive(Clone, Copy, Debug)]
+struct Clock(i64);
+
+impl TimeSource for Clock {
+    fn now(&self) -> SystemTime {
+        let off = Duration::from_secs(self.0.unsigned_abs() * 3600);
+        if self.0 < 0 { SystemTime::now() - off } else { SystemTime::now() + off }
     }
 }
 

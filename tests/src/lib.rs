@@ -8,6 +8,7 @@ pub mod aws;
 pub mod ear;
 pub mod engine;
 pub mod environments;
+pub mod proxy;
 pub mod template;
 pub mod world;
 

@@ -3,10 +3,11 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 
+use dzconn_core::fulfilment::Settings;
 use dzconn_core::memory::MemoryCatalog;
 use dzconn_core::model::{
     AccountId, Asset, AssetId, AssetPath, ConnectionId, Consumer, DomainId, EnvironmentId, Listing, ListingId,
-    Location, Owner, ProjectId, Region, Source, Subscription, TableName, UserName,
+    Location, Owner, ProjectId, Region, Source, Subscription, TableName, UserName, UserNaming,
 };
 use dzconn_core::sqlite::{LocalOptions, LocalStore};
 use dzconn_core::store::{Query, TrackingStore as _};
@@ -63,19 +64,46 @@ pub struct World {
 impl World {
     /// For a source, reached as the admin that it names.
     pub async fn new(source: Source) -> Result<Self> {
+        Self::with(source, Settings::default()).await
+    }
+
+    /// With settings of one's own.
+    pub async fn with(source: Source, settings: Settings) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|error| trouble(error.to_string()))?;
         let store = LocalStore::open(folder.path().join("store.sqlite"), LocalOptions::new()).await?;
-        let catalog = MemoryCatalog::new();
-        catalog.add(source.clone());
-        let fulfilment = Fulfilment::builder()
-            .engines(engines())
-            .credentials(store.credentials())
-            .tracking(store.tracking())
-            .catalog(catalog)
-            .build()?;
+        let fulfilment = fulfilment(&store, &source, settings)?;
         // The environment is in the user's name, and tests share a server.
         let environment = format!("env-{}", crate::engine::tag());
         Ok(Self { fulfilment, store, source, environment, folder })
+    }
+
+    /// From now on by another process, which knows nothing yet, with these settings.
+    pub fn restart(&mut self, settings: Settings) -> Result<()> {
+        self.fulfilment = fulfilment(&self.store, &self.source, settings)?;
+        Ok(())
+    }
+
+    /// From now on for another environment.
+    pub fn move_on(&mut self) {
+        self.environment = format!("env-{}", crate::engine::tag());
+    }
+
+    /// Back to an environment of before.
+    pub fn go_back(&mut self, environment: &str) {
+        environment.clone_into(&mut self.environment);
+    }
+
+    /// Grants or revokes.
+    pub async fn run(&self, table: &TableName, grants: bool) -> Result<Outcome> {
+        let subscription = self.subscription(table)?;
+        if grants { self.fulfilment.grant(&subscription).await } else { self.fulfilment.revoke(&subscription).await }
+    }
+
+    /// The name of the environment's user.
+    pub fn user(&self, fixture: &dyn EngineFixture) -> Result<UserName> {
+        let key = self.subscription(&fixture.table("any"))?.key();
+        let connector = fixture.connector();
+        Ok(connector.fold_user_name(UserNaming::default().name(&key, connector.max_user_name())?))
     }
 
     /// The environment's id.
@@ -134,6 +162,13 @@ impl World {
         connection.close().await.map_err(database)?;
         Ok(names)
     }
+}
+
+fn fulfilment(store: &LocalStore, source: &Source, settings: Settings) -> Result<Fulfilment> {
+    let catalog = MemoryCatalog::new();
+    catalog.add(source.clone());
+    let builder = Fulfilment::builder().engines(engines()).catalog(catalog).settings(settings);
+    builder.credentials(store.credentials()).tracking(store.tracking()).build()
 }
 
 /// Whether the source has this user.

@@ -1,5 +1,5 @@
-//! Every point between two calls of a grant and a revoke, on real servers and a real store: the process vanishes there, and
-//! whatever comes next puts it right.
+//! Every point between two calls of a grant and a revoke: the process vanishes there, and whatever comes next puts it right. On
+//! real servers with a real store, and on the stand-ins of Secrets Manager and `DynamoDB` with a source in memory.
 
 // A test may panic: that is how it fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -7,15 +7,20 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dzconn_core::fulfilment::Settings;
 use dzconn_core::memory::MemoryCatalog;
 use dzconn_core::model::TableName;
 use dzconn_core::sqlite::{LocalOptions, LocalStore};
+use dzconn_core::store::Query;
+use dzconn_core::testkit::engine::{EngineFixture, MemoryFixture};
 use dzconn_core::testkit::faults::{Faults, When};
 use dzconn_core::workflow::Outcome;
-use dzconn_core::{Engines, Error, Fulfilment, Result};
-use dzconn_tests::engine::{Admin, Fixture, harness};
+use dzconn_core::{CredentialStore as _, Engines, Error, Fulfilment, Result, TrackingStore as _};
+use dzconn_tests::aws::{AwsWorld, MOTO, role_of};
+use dzconn_tests::engine::{Admin, harness};
 use dzconn_tests::world::{subscription, user_exists};
-use libtest_mimic::Trial;
+use libtest_mimic::{Completion, Trial};
+use tokio::runtime::Handle;
 
 /// What is granted before, and the run that vanishes.
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +40,14 @@ const MAINS: [Main; 4] = [
 
 fn main() -> ExitCode {
     let names: Vec<String> = MAINS.iter().map(|main| main.name.to_owned()).collect();
-    harness::run_on(1, "crashes", &names, |runtime, server| {
+    harness::run_beside(on_aws, 1, "crashes", &names, |runtime, server| {
         let mut trials = Vec::new();
         for main in MAINS {
             let (runtime, server) = (runtime.clone(), Arc::clone(server));
             trials.push(Trial::test(format!("crashes::{}::{}", server.name(), main.name), move || {
                 runtime.block_on(async {
                     let fixture = server.fixture(Admin::LeastPrivileged).await.map_err(|error| error.to_string())?;
-                    Box::pin(every_point(&*fixture, main)).await;
+                    Box::pin(every_point(&*fixture, main, None)).await;
                     harness::finish(Ok::<(), Error>(()), fixture.end().await)
                 })
             }));
@@ -51,39 +56,85 @@ fn main() -> ExitCode {
     })
 }
 
+fn on_aws(runtime: &Handle) -> Vec<Trial> {
+    let moto = std::env::var(MOTO).ok();
+    let trial = |main: Main| {
+        let (runtime, moto) = (runtime.clone(), moto.clone());
+        Trial::ignorable_test(format!("crashes::aws::{}", main.name), move || {
+            let Some(moto) = moto else { return Ok(Completion::ignored_with(format!("set {MOTO}"))) };
+            runtime.block_on(async {
+                let aws = AwsWorld::new(&moto).await.map_err(|error| error.to_string())?;
+                Box::pin(every_point(&MemoryFixture::new(), main, Some(&aws))).await;
+                Ok(Completion::Completed)
+            })
+        })
+    };
+    MAINS.map(trial).into()
+}
+
+/// Where secrets and records are.
+enum Stores<'a> {
+    Local(LocalStore, tempfile::TempDir),
+    Aws(&'a AwsWorld),
+}
+
 /// A fulfilment all of whose ports are watched, for one environment of its own.
-struct World {
+struct World<'a> {
     fulfilment: Fulfilment,
-    store: LocalStore,
+    stores: Stores<'a>,
     faults: Faults,
     environment: String,
-    _folder: tempfile::TempDir,
 }
 
-impl World {
-    async fn new(fixture: &dyn Fixture) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = LocalStore::open(folder.path().join("store.sqlite"), LocalOptions::new()).await.unwrap();
+impl<'a> World<'a> {
+    async fn new(fixture: &dyn EngineFixture, aws: Option<&'a AwsWorld>) -> Self {
         let (faults, catalog) = (Faults::default(), MemoryCatalog::new());
         catalog.add(fixture.source());
-        let fulfilment = Fulfilment::builder()
-            .engines(Engines::new().with(faults.watch(fixture.connector())))
-            .credentials(faults.watch(store.credentials()))
-            .tracking(faults.watch(store.tracking()))
-            .catalog(catalog)
-            .build()
-            .unwrap();
+        let engines = Engines::new().with(faults.watch(fixture.connector()));
+        let builder = Fulfilment::builder().engines(engines).catalog(catalog);
+        let (builder, stores) = if let Some(aws) = aws {
+            let mut settings = Settings::default();
+            settings.reader = Some(role_of("{account}"));
+            let builder = builder.settings(settings).tracking(faults.watch(aws.ports.tracking().clone()));
+            let builder = builder.credentials(faults.watch(aws.secrets_as_role(&aws.producer).await.unwrap()));
+            let builder = builder.copies(faults.watch(aws.secrets_as_role(&aws.consumer).await.unwrap()));
+            (builder, Stores::Aws(aws))
+        } else {
+            let folder = tempfile::tempdir().unwrap();
+            let store = LocalStore::open(folder.path().join("store.sqlite"), LocalOptions::new()).await.unwrap();
+            let builder = builder.credentials(faults.watch(store.credentials()));
+            (builder.tracking(faults.watch(store.tracking())), Stores::Local(store, folder))
+        };
         let environment = format!("env-{}", dzconn_tests::engine::tag());
-        Self { fulfilment, store, faults, environment, _folder: folder }
+        Self { fulfilment: builder.build().unwrap(), stores, faults, environment }
     }
 
-    async fn run(&self, fixture: &dyn Fixture, table: &TableName, grants: bool) -> Result<Outcome> {
-        let subscription = subscription(&fixture.source().connection, &self.environment, &table.joined())?;
+    async fn run(&self, fixture: &dyn EngineFixture, table: &TableName, grants: bool) -> Result<Outcome> {
+        let mut subscription = subscription(&fixture.source().connection, &self.environment, &table.joined())?;
+        if let Stores::Aws(aws) = self.stores {
+            subscription.location.owner = aws.producer.clone();
+            subscription.consumer.owner = aws.consumer.clone();
+        }
         if grants { self.fulfilment.grant(&subscription).await } else { self.fulfilment.revoke(&subscription).await }
+    }
+
+    /// Records, and secrets that are not burnt.
+    async fn left(&self) -> Vec<String> {
+        let (store, _) = match &self.stores {
+            Stores::Local(store, folder) => (store, folder),
+            Stores::Aws(aws) => return aws.left().await.unwrap(),
+        };
+        let mut left = Vec::new();
+        for query in [Query::Sources(None), Query::Assets(None), Query::Mappings] {
+            let page = store.tracking().list(&query, None).await.unwrap();
+            left.extend(page.records.iter().map(|record| format!("{record:?}")));
+        }
+        left.extend(store.credentials().names("").await.unwrap().iter().map(ToString::to_string));
+        left
     }
 }
 
-async fn every_point(fixture: &dyn Fixture, main: Main) {
+async fn every_point(fixture: &dyn EngineFixture, main: Main, aws: Option<&AwsWorld>) {
     let tables = ["employees", "offices", "salaries"].map(|name| fixture.table(name));
     for table in &tables {
         fixture.create_table(table).await.unwrap();
@@ -92,7 +143,11 @@ async fn every_point(fixture: &dyn Fixture, main: Main) {
     let mut points = 0;
     for n in 0.. {
         for when in [When::Before, When::After] {
-            let world = World::new(fixture).await;
+            // Between two calls there is one point, of which the processes know two sides. Here the stores are what is tried.
+            if aws.is_some() && when == When::After && n > 0 {
+                continue;
+            }
+            let world = World::new(fixture, aws).await;
             for name in main.before {
                 world.run(fixture, table(name), true).await.unwrap();
             }
@@ -109,7 +164,7 @@ async fn every_point(fixture: &dyn Fixture, main: Main) {
             }
             points += 1;
             // In turn: the same run again, the opposite one, one for another asset.
-            match n % 3 {
+            match points % 3 {
                 0 => finish(fixture, &world, table("employees"), main.grants, &context).await,
                 1 => finish(fixture, &world, table("employees"), !main.grants, &context).await,
                 _ => finish(fixture, &world, table("salaries"), true, &context).await,
@@ -123,7 +178,7 @@ async fn every_point(fixture: &dyn Fixture, main: Main) {
 }
 
 /// The next run succeeds, and what it grants is read with what the consumer's secret holds.
-async fn finish(fixture: &dyn Fixture, world: &World, table: &TableName, grants: bool, context: &str) {
+async fn finish(fixture: &dyn EngineFixture, world: &World<'_>, table: &TableName, grants: bool, context: &str) {
     use dzconn_core::testkit::engine::{Attempt, Attempted};
 
     let outcome = world.run(fixture, table, grants).await.unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -139,17 +194,10 @@ async fn finish(fixture: &dyn Fixture, world: &World, table: &TableName, grants:
     }
 }
 
-async fn nothing_is_left(fixture: &dyn Fixture, world: &World, context: &str) {
-    use dzconn_core::CredentialStore as _;
-    use dzconn_core::TrackingStore as _;
+async fn nothing_is_left(fixture: &dyn EngineFixture, world: &World<'_>, context: &str) {
     use dzconn_core::model::{SourceKey, UserNaming};
-    use dzconn_core::store::Query;
 
-    for query in [Query::Sources(None), Query::Assets(None), Query::Mappings] {
-        let page = world.store.tracking().list(&query, None).await.unwrap();
-        assert!(page.records.is_empty(), "{context}: {:?}", page.records);
-    }
-    assert!(world.store.credentials().names("").await.unwrap().is_empty(), "{context}: a secret is left");
+    assert_eq!(world.left().await, Vec::<String>::new(), "{context}");
     let key = SourceKey { connection: fixture.source().connection, environment: world.environment.parse().unwrap() };
     let connector = fixture.connector();
     let user = UserNaming::default().name(&key, connector.max_user_name()).unwrap();

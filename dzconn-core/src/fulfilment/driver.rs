@@ -43,6 +43,8 @@ pub(crate) struct Driver<'a> {
     retries: u32,
     /// What effects have failed with, in order.
     errors: Vec<Error>,
+    /// What was last tried again.
+    passing: Option<String>,
     new_user: bool,
     /// Whether anything may have been written.
     pub(crate) touched: bool,
@@ -67,6 +69,7 @@ impl<'a> Driver<'a> {
             session: None,
             retries: 0,
             errors: Vec::new(),
+            passing: None,
             new_user: false,
             touched: false,
             excess: Vec::new(),
@@ -114,8 +117,10 @@ impl<'a> Driver<'a> {
             self.retries += 1;
             let final_kind = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::LockTimeout);
             if final_kind || self.retries > self.settings.retries || self.deadline.remaining().is_zero() {
+                let error = self.after_all(error, effect);
                 return Err(if self.touched { error } else { error.changed(Changed::Nothing) });
             }
+            self.passing = Some(format!("{}: {}", error.kind(), error.detail()));
             pause(self.settings.backoff.saturating_mul(2_u32.saturating_pow(self.retries - 1))).await;
             if ends_session {
                 return Ok(Answer::SessionLost);
@@ -153,7 +158,20 @@ impl<'a> Driver<'a> {
     }
 
     fn in_context(&self, error: Error, effect: &Effect) -> Error {
-        self.about(error.at(step(effect)))
+        self.about(common_advice(error.at(step(effect))))
+    }
+
+    /// A deadline that passes says nothing of why; what was tried again until then does.
+    fn after_all(&mut self, error: Error, effect: &Effect) -> Error {
+        match self.passing.take() {
+            Some(passing) if error.kind() == ErrorKind::Timeout => {
+                let detail = format!("{}; what was tried again until then: {passing}", error.detail());
+                let told = Error::new(ErrorKind::Timeout, detail);
+                let vendor = error.vendor_code().map(str::to_owned);
+                self.in_context(if let Some(code) = vendor { told.vendor(code) } else { told }, effect)
+            }
+            _ => error,
+        }
     }
 
     fn about(&self, error: Error) -> Error {
@@ -346,6 +364,17 @@ pub(crate) fn step(effect: &Effect) -> Step {
         | Effect::CreateCopy(..)
         | Effect::ReplaceCopy(..)
         | Effect::BurnCopy(_) => Step::ConsumerSecret,
+    }
+}
+
+/// What to do is the same on all engines, and not each statement's business.
+fn common_advice(error: Error) -> Error {
+    match (error.kind(), error.advice()) {
+        (ErrorKind::ReadOnly, None) => error.advise(
+            "let the connection name the server that takes writes (the primary, the cluster's writer endpoint), or wait until \
+             this one does again",
+        ),
+        _ => error,
     }
 }
 

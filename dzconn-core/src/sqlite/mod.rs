@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::Instant;
 
@@ -114,6 +114,16 @@ struct Inner {
     page: usize,
 }
 
+/// Whether a connection is in no transaction, once it has done all that it was told.
+///
+/// After some failures, a full disk among them, `SQLite` rolls back by itself (<https://www.sqlite.org/lang_transaction.html>,
+/// "Response To Errors Within A Transaction"). The driver does not notice, and would begin no further transaction: such a
+/// connection is closed, and the next one opened.
+async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
 impl LocalStore {
     /// Opens the file, or makes it. Its directory must be there.
     ///
@@ -143,6 +153,7 @@ impl LocalStore {
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(is_at_rest(connection)))
             .acquire_timeout(options.busy_timeout.saturating_mul(2))
             .connect_lazy_with(connect);
         Ok(Self(Arc::new(Inner { path, pool, cipher, page: options.page })))

@@ -270,6 +270,26 @@ async fn a_call_that_is_dropped_leaves_the_store_whole() {
     assert_eq!(put(&store, &counter(), Expect::Absent).await, WriteOutcome::Written);
 }
 
+/// As on a full disk, where it can be had without one.
+#[tokio::test]
+async fn a_transaction_that_sqlite_has_rolled_back_by_itself_is_not_in_the_way() {
+    let place = Place::new();
+    let store = place.open(LocalOptions::new()).await;
+    let sample = Sample::new();
+    let trigger = "CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT RAISE(ROLLBACK, 'full'); END";
+    place.editor().run(trigger.to_owned()).await;
+    let record = Record::Source(sample.source(0));
+    let change = Change::put(Expect::Absent, version(), record.clone());
+    let transaction = Transaction { changes: vec![change] };
+    for _ in 0..2 {
+        let error = store.tracking().commit(&transaction).await.unwrap_err();
+        assert!(error.vendor_code().is_some_and(|code| code.starts_with("SQLite ")), "{error:?}");
+    }
+    place.editor().run("DROP TRIGGER full".to_owned()).await;
+    assert_eq!(store.tracking().commit(&transaction).await.unwrap(), WriteOutcome::Written);
+    assert!(store.tracking().read(&[record.key()]).await.unwrap()[0].is_some());
+}
+
 #[tokio::test]
 async fn live_secrets_are_listed_and_transactions_that_make_no_sense_refused() {
     let place = Place::new();

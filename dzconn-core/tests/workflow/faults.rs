@@ -1,26 +1,31 @@
 //! Runs that are cancelled at every await, and calls that fail one by one: the next run always gets things right.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use async_trait::async_trait;
+use dzconn_core::memory::MemoryTracking;
 use dzconn_core::portal::Wanted;
+use dzconn_core::store::{Cursor, Key, Page, Query, Stored, Transaction, WriteOutcome};
 use dzconn_core::testkit::faults::When;
 use dzconn_core::workflow::Outcome;
-use dzconn_core::{ErrorKind, Result};
+use dzconn_core::{Error, ErrorKind, Result, Step, TrackingStore};
 
 use crate::world::{self, World};
 
 /// What is there before, and what is run.
 #[derive(Clone, Copy, Debug)]
-struct Scenario {
+pub(crate) struct Scenario {
     /// Whether what is there before was granted by an older system.
     older: bool,
     before: &'static [&'static str],
-    grant: bool,
-    table: &'static str,
+    pub(crate) grant: bool,
+    pub(crate) table: &'static str,
 }
 
-const SCENARIOS: &[Scenario] = &[
+pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { older: false, before: &[], grant: true, table: "employees" },
     Scenario { older: false, before: &["offices"], grant: true, table: "employees" },
     Scenario { older: false, before: &["employees"], grant: true, table: "employees" },
@@ -36,7 +41,10 @@ const AFTERWARDS: &[&str] = &["the same again", "the opposite", "another asset",
 
 impl Scenario {
     async fn set_up(&self) -> World {
-        let world = World::new();
+        self.set_up_in(World::new()).await
+    }
+
+    pub(crate) async fn set_up_in(&self, world: World) -> World {
         for name in self.before {
             run(&world, name, true).await.unwrap();
         }
@@ -88,14 +96,14 @@ impl Scenario {
     }
 }
 
-async fn run(world: &World, table: &str, grant: bool) -> Result<Outcome> {
+pub(crate) async fn run(world: &World, table: &str, grant: bool) -> Result<Outcome> {
     let subscription = world.subscription(table);
     world.want(&subscription, if grant { Wanted::Grant } else { Wanted::Revoke });
     if grant { world.fulfilment.grant(&subscription).await } else { world.fulfilment.revoke(&subscription).await }
 }
 
 /// Polls a future so many times and drops it. True if it came to its end.
-fn poll_times<F: Future>(future: F, times: usize) -> bool {
+pub(crate) fn poll_times<F: Future>(future: F, times: usize) -> bool {
     let mut future = Box::pin(future);
     let mut context = Context::from_waker(Waker::noop());
     (0..times).any(|_| matches!(Pin::as_mut(&mut future).poll(&mut context), Poll::Ready(_)))
@@ -203,4 +211,33 @@ async fn the_cost_of_a_run_is_known_and_does_not_grow() {
     run(&world, "offices", true).await.unwrap();
     let again = world.spy.calls();
     assert_eq!(count(&again, "tracking.commit") + count(&again, "secret.create") + count(&again, "secret.replace"), 0);
+}
+
+/// Tracking tables that throttle once, and then say nothing any more.
+#[derive(Debug)]
+struct Stuck(MemoryTracking, AtomicBool);
+
+#[async_trait]
+impl TrackingStore for Stuck {
+    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>> {
+        self.0.read(keys).await
+    }
+    async fn commit(&self, _: &Transaction) -> Result<WriteOutcome> {
+        if self.1.swap(true, Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
+        Err(Error::new(ErrorKind::Throttled, "slow down"))
+    }
+    async fn list(&self, query: &Query, after: Option<&Cursor>) -> Result<Page> {
+        self.0.list(query, after).await
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_that_passes_tells_what_was_tried_again_until_then() {
+    let world = World::within(Duration::from_millis(200), |tracking| Stuck(tracking, AtomicBool::new(false)));
+    let error = run(&world, "employees", true).await.unwrap_err();
+    assert_eq!((error.kind(), error.step()), (ErrorKind::Timeout, Some(Step::Tracking)), "{error:?}");
+    assert!(error.detail().contains("throttled: slow down"), "{error:?}");
+    assert!(error.subject().asset.is_some() && error.subject().source.is_some(), "{error:?}");
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
+mod clocks;
 mod environment;
 mod environment_faults;
 mod faults;

@@ -35,6 +35,19 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::over(|tracking| tracking)
+    }
+
+    /// With something around the tracking tables.
+    pub(crate) fn over<T: TrackingStore + 'static>(wrap: impl FnOnce(MemoryTracking) -> T) -> Self {
+        Self::within(Duration::from_secs(20), wrap)
+    }
+
+    /// The same, and runs have so much time.
+    pub(crate) fn within<T: TrackingStore + 'static>(
+        deadline: Duration,
+        wrap: impl FnOnce(MemoryTracking) -> T,
+    ) -> Self {
         let engine = MemoryEngine::new();
         for name in ["employees", "offices", "salaries"] {
             engine.add_table(&table(name));
@@ -44,16 +57,16 @@ impl World {
         catalog.add(engine.source());
         let mut settings = Settings::default();
         settings.reader = Some("arn:aws:iam::{account}:role/reader".into());
-        settings.deadline = Duration::from_secs(20);
+        settings.deadline = deadline;
         settings.backoff = Duration::from_micros(100);
-        settings.lock_wait = Duration::from_secs(10);
+        settings.lock_wait = deadline.min(Duration::from_secs(10));
         let producer = vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer"));
         let consumer = vault.account(id(CONSUMER), id("arn:aws:iam::222222222222:role/reader"));
         let fulfilment = Fulfilment::builder()
             .engines(Engines::new().with(spy.watch(engine.clone())))
             .credentials(spy.watch(producer))
             .copies(spy.watch(consumer))
-            .tracking(spy.watch(tracking.clone()))
+            .tracking(spy.watch(wrap(tracking.clone())))
             .catalog(catalog.clone())
             .portal(portal.clone())
             .settings(settings)

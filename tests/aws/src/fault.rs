@@ -18,6 +18,8 @@ pub enum Effect {
     ExpiredToken,
     /// Access is denied.
     AccessDenied,
+    /// The service answers with this status and error code.
+    Answer(u16, &'static str),
     /// The connection is cut; nothing was done.
     CutBefore,
     /// All was done, but the connection is cut instead of an answer.

@@ -174,6 +174,7 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
             let message = format!("User: {} is not authorized to perform: {what}", caller.arn());
             return refused(Refusal::denied(&asked, message));
         }
+        Some(Effect::Answer(status, code)) => return refused(Refusal::new(status, code, "As the test asked for")),
         Some(Effect::CutBefore) => return Err(Trouble::Cut),
         Some(Effect::Delay(time)) => tokio::time::sleep(time).await,
         Some(Effect::CutAfter | Effect::LateAnswer(_)) | None => {}

@@ -35,4 +35,4 @@ pub use mariadb::MariaDb;
 pub use moto::Moto;
 pub use mssql::{Mssql, MssqlKind};
 pub use postgres::Postgres;
-pub use server::Server;
+pub use server::{Server, Stop};

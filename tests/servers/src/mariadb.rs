@@ -1,6 +1,6 @@
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpStream};
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ impl MariaDb {
             options: &[],
             secret: accounts,
             answers,
+            signals: ["TERM", "KILL"],
         })
         .map(Self)
     }
@@ -37,6 +38,12 @@ impl Deref for MariaDb {
 
     fn deref(&self) -> &Server {
         &self.0
+    }
+}
+
+impl DerefMut for MariaDb {
+    fn deref_mut(&mut self) -> &mut Server {
+        &mut self.0
     }
 }
 

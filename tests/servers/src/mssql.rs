@@ -51,6 +51,7 @@ impl Mssql {
             options,
             secret: |password| password.to_owned(),
             answers,
+            signals: ["TERM", "KILL"],
         })
         .map(|server| Self(server, kind))
     }

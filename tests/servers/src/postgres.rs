@@ -1,7 +1,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ impl Postgres {
             options: &[],
             secret: |password| format!("{password}\n"),
             answers,
+            signals: ["INT", "QUIT"],
         })
         .map(Self)
     }
@@ -41,10 +42,17 @@ impl Deref for Postgres {
     }
 }
 
+impl DerefMut for Postgres {
+    fn deref_mut(&mut self) -> &mut Server {
+        &mut self.0
+    }
+}
+
 /// What the server writes into its own data folder is proof that it is ours that is ready.
 fn answers(folder: &Path, port: u16) -> Option<bool> {
     let pid_file = fs::read_to_string(folder.join("data/postmaster.pid")).ok()?;
-    let ready = pid_file.lines().nth(7).is_some_and(|status| status.trim() == "ready");
+    // A replica says that it stands by.
+    let ready = pid_file.lines().nth(7).is_some_and(|status| ["ready", "standby"].contains(&status.trim()));
     if ready { speaks_tls(port).ok() } else { None }
 }
 

@@ -30,7 +30,20 @@ pub(crate) struct Recipe<'a> {
     /// What the file `secret` in the folder says, given the password.
     pub(crate) secret: fn(&str) -> String,
     /// Whether the server takes connections by now and, if so, speaks TLS.
-    pub(crate) answers: fn(&Path, u16) -> Option<bool>,
+    pub(crate) answers: Answers,
+    /// What stops it, fast and at once.
+    pub(crate) signals: [&'static str; 2],
+}
+
+type Answers = fn(&Path, u16) -> Option<bool>;
+
+/// How a server is made to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// In good order, without waiting for its clients.
+    Fast,
+    /// Without writing anything down that is not written yet.
+    Crash,
 }
 
 /// A running throwaway server. It stops, and its folder goes, when this value does.
@@ -43,6 +56,8 @@ pub struct Server {
     port: u16,
     password: String,
     ca: Option<String>,
+    answers: Answers,
+    signals: [&'static str; 2],
     process: Supervised,
 }
 
@@ -65,7 +80,19 @@ impl Server {
         process.go()?;
         let Recipe { version, scheme, user, database, .. } = recipe;
         let (version, scheme, user, database) = (version.clone(), *scheme, *user, *database);
-        let mut server = Self { name, version, scheme, user, database, port, password, ca: None, process };
+        let mut server = Self {
+            name,
+            version,
+            scheme,
+            user,
+            database,
+            port,
+            password,
+            ca: None,
+            answers: recipe.answers,
+            signals: recipe.signals,
+            process,
+        };
         if wait_until(name, &mut server.process, |folder| (recipe.answers)(folder, port))? {
             let ca = fs::read_to_string(server.folder().join("tls/ca.pem"));
             server.ca = Some(ca.map_err(Error::io("read ca.pem"))?);
@@ -110,6 +137,25 @@ impl Server {
     /// speaks plain text only, since the `openssl` command is not installed or the server was built without TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.ca.as_deref()
+    }
+
+    /// Stops the server; its port and its data stay its own. Until [`resume`](Self::resume) nothing listens there.
+    ///
+    /// # Errors
+    /// It does not stop, or has stopped by itself.
+    pub fn halt(&mut self, how: Stop) -> Result<(), Error> {
+        let [fast, crash] = self.signals;
+        self.process.hold(if how == Stop::Fast { fast } else { crash })
+    }
+
+    /// Starts the server again, where it was, and waits until it takes connections.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn resume(&mut self) -> Result<(), Error> {
+        self.process.again()?;
+        let (answers, port) = (self.answers, self.port);
+        wait_until(self.name, &mut self.process, |folder| answers(folder, port)).map(drop)
     }
 
     /// The server's own folder. Goes with the server.

@@ -75,6 +75,32 @@ impl Supervised {
         written.map_err(Error::io("tell the supervisor to go on"))
     }
 
+    /// Ends the server by a signal, and keeps the supervisor from taking that for the end.
+    pub(crate) fn hold(&mut self, signal: &str) -> Result<(), Error> {
+        self.mark("held")?;
+        let pid = fs::read_to_string(self.folder.join("server")).map_err(Error::io("read the server's process id"))?;
+        let pid = pid.trim();
+        Command::new("kill").args(["-s", signal, "--", pid]).status().map_err(Error::io("run kill"))?;
+        let started = Instant::now();
+        while Path::new("/proc").join(pid).exists() {
+            if started.elapsed() > STOP_LIMIT {
+                return Err(Error::io("stop the server")(io::ErrorKind::TimedOut.into()));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Lets the supervisor start the server once more.
+    pub(crate) fn again(&mut self) -> Result<(), Error> {
+        self.mark("again")?;
+        fs::remove_file(self.folder.join("held")).map_err(Error::io("let the server go on"))
+    }
+
+    fn mark(&self, name: &str) -> Result<(), Error> {
+        fs::write(self.folder.join(name), "").map_err(Error::io(format!("write {name}")))
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

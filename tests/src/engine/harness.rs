@@ -47,6 +47,17 @@ pub fn run_on(
     names: &[String],
     on_server: impl Fn(&Handle, &Arc<dyn Server>) -> Vec<Trial>,
 ) -> ExitCode {
+    run_beside(|_| Vec::new(), most, suite, names, on_server)
+}
+
+/// As [`run_on`], beside tests that need none of the servers.
+pub fn run_beside(
+    others: impl FnOnce(&Handle) -> Vec<Trial>,
+    most: usize,
+    suite: &'static str,
+    names: &[String],
+    on_server: impl Fn(&Handle, &Arc<dyn Server>) -> Vec<Trial>,
+) -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(THREADS);
     let runtime = match Runtime::new() {
@@ -57,6 +68,7 @@ pub fn run_on(
         }
     };
 
+    let mut others = others(runtime.handle()).into_iter();
     let mut trials = Vec::new();
     let mut servers: Vec<Arc<dyn Server>> = Vec::new();
     for kind in Kind::ALL {
@@ -91,7 +103,17 @@ pub fn run_on(
         }
     }
 
-    let conclusion = libtest_mimic::run(&args, trials);
+    // Mixed, since neighbours may wait for each other.
+    let every = trials.len() / others.len().max(1) + 1;
+    let mut mixed = Vec::new();
+    for trial in trials {
+        if mixed.len() % (every + 1) == 0 {
+            mixed.extend(others.next());
+        }
+        mixed.push(trial);
+    }
+    mixed.extend(others);
+    let conclusion = libtest_mimic::run(&args, mixed);
     let mut code = conclusion.exit_code();
     for server in servers {
         if let Err(error) = runtime.block_on(server.end()) {

@@ -1,7 +1,7 @@
 #!/bin/sh -e
 # $1: the program, $2: port, $3: the server's folder. Comes before the server's own script.
 # Makes tls/ca.pem, server.pem and server.key. The authority's key is thrown away once it has signed.
-if command -v openssl >/dev/null; then
+if [ ! -e "$3/tls" ] && command -v openssl >/dev/null; then
     mkdir -m 700 "$3/tls"
     cd "$3/tls"
     cat >openssl.cnf <<'END'

@@ -2,6 +2,10 @@
 # $1: PostgreSQL's bin folder, $2: port, $3: the server's folder.
 bin=$1 port=$2 folder=$3
 
+if [ -e "$folder/data" ]; then
+    exec "$bin/postgres" -D "$folder/data"
+fi
+
 locale=C
 if locale -a 2>/dev/null | grep -qi '^c\.utf'; then locale=C.UTF-8; fi
 

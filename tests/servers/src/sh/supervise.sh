@@ -20,14 +20,14 @@ if [ "$(id -u)" = 0 ]; then
     set -- setpriv "--reuid=$user" "--regid=$group" --clear-groups -- "$@"
 fi
 exec 3<&0
-setsid "$@" "$folder" </dev/null >log 2>&1 3<&- &
-server=$!
 
 {
     trap - EXIT
     while read -r _ <&3; do :; done
+    rm -f held again
     tries=0
     until [ -e ended ] || [ "$tries" -ge 70 ]; do
+        server=$(cat server)
         if [ "$tries" -lt 50 ]; then
             # TERM also reaches what prepares the data; QUIT is PostgreSQL's immediate shutdown.
             kill -s TERM -- "-$server" || kill -s TERM "$server"
@@ -42,7 +42,15 @@ server=$!
     rm -rf "$folder"
 } &
 
-wait "$server"
+# A server that is `held` when it ends is started once more when it is not any longer, `again`, on the same data.
+while :; do
+    setsid "$@" "$folder" </dev/null >>log 2>&1 3<&- &
+    echo $! >server
+    wait $!
+    while [ -e held ]; do sleep 0.02; done
+    [ -e again ] || break
+    rm again
+done
 : >ended
 exec 3<&-
 wait

@@ -3,10 +3,10 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use dzconn_test_servers::{Error, MariaDb, Postgres, Server};
+use dzconn_test_servers::{Error, MariaDb, Postgres, Server, Stop};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions as _, Connection as _, MySqlConnection, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, MySqlConnection, PgConnection};
 
 use crate::left::{assert_nothing_left, processes_with};
 
@@ -88,6 +88,42 @@ async fn mariadb_logs_in_speaks_tls_and_goes() {
     }
 
     check_secrecy_and_drop(&server);
+    let port = server.port();
+    drop(server);
+    assert_gone(&folder, port);
+}
+
+#[tokio::test]
+async fn a_server_comes_back_where_it_was() {
+    let mut server = Postgres::start(None).unwrap();
+    let (folder, url) = (server.folder().to_path_buf(), server.url());
+    let mut session = PgConnection::connect(&url).await.unwrap();
+    session.execute("SET synchronous_commit = on; CREATE TABLE kept (id int)").await.unwrap();
+    for how in [Stop::Fast, Stop::Crash] {
+        server.halt(how).unwrap();
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).is_err(), "{how:?}");
+        session.execute("SELECT 1").await.unwrap_err();
+        server.resume().unwrap();
+        session = PgConnection::connect(&url).await.unwrap();
+        session.execute("SELECT FROM kept").await.unwrap();
+    }
+    // One that is stopped goes like any other.
+    server.halt(Stop::Fast).unwrap();
+    let port = server.port();
+    drop(server);
+    assert_gone(&folder, port);
+}
+
+#[tokio::test]
+async fn mariadb_comes_back_where_it_was() {
+    let mut server = MariaDb::start().unwrap();
+    let folder = server.folder().to_path_buf();
+    for how in [Stop::Fast, Stop::Crash] {
+        server.halt(how).unwrap();
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).is_err(), "{how:?}");
+        server.resume().unwrap();
+        MySqlConnection::connect(&server.url()).await.unwrap().close().await.unwrap();
+    }
     let port = server.port();
     drop(server);
     assert_gone(&folder, port);
