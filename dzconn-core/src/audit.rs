@@ -51,13 +51,15 @@ use crate::{Error, Result};
 pub const TARGET: &str = "dzconn::audit";
 
 /// The names of effects: those that may change something first, then those that look.
-pub const EFFECTS: [&str; 24] = [
+pub const EFFECTS: [&str; 27] = [
     "create_user",
     "set_password",
     "grant",
     "revoke",
     "drop_user",
     "create_secret",
+    "propose_secret",
+    "promote_secret",
     "share_secret",
     "burn_secret",
     "create_copy",
@@ -69,6 +71,7 @@ pub const EFFECTS: [&str; 24] = [
     "ask",
     "read_records",
     "find",
+    "list_tables",
     "resolve",
     "read_secret",
     "inspect_secret",
@@ -191,11 +194,14 @@ fn name(effect: &Effect) -> &'static str {
         Effect::Ask => "ask",
         Effect::Read(_) => "read_records",
         Effect::Find => "find",
+        Effect::Tables => "list_tables",
         Effect::Commit(_) => "commit",
         Effect::Resolve(_) => "resolve",
         Effect::ReadSecret(_) => "read_secret",
         Effect::InspectSecret(_) => "inspect_secret",
         Effect::CreateSecret(..) => "create_secret",
+        Effect::Propose(..) => "propose_secret",
+        Effect::Promote { .. } => "promote_secret",
         Effect::Share(..) => "share_secret",
         Effect::Burn(_) => "burn_secret",
         Effect::CreateUser(_) => "create_user",
@@ -228,9 +234,11 @@ fn details(effect: &Effect) -> Details {
         Effect::Reads(user, table) => Details { user: text(user), table: text(table), ..none },
         Effect::DropUser(user) => Details { user: text(user), ..none },
         Effect::Share(name, readers) => Details { secret: text(name), readers: list(readers), ..none },
+        Effect::Propose(name, _, value) => Details { user: text(&value.user), secret: text(name), ..none },
         Effect::ReadSecret(name)
         | Effect::InspectSecret(name)
         | Effect::CreateSecret(name, _)
+        | Effect::Promote { secret: name, .. }
         | Effect::Burn(name)
         | Effect::ReadCopy(name)
         | Effect::CreateCopy(name, _)
@@ -242,7 +250,7 @@ fn details(effect: &Effect) -> Details {
             let keys: Vec<_> = transaction.changes.iter().map(|change| &change.key).collect();
             Details { records: list(&keys), ..none }
         }
-        Effect::Lock | Effect::Unlock | Effect::Ask | Effect::Find | Effect::Resolve(_) => none,
+        Effect::Lock | Effect::Unlock | Effect::Ask | Effect::Find | Effect::Tables | Effect::Resolve(_) => none,
     }
 }
 

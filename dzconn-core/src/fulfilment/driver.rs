@@ -171,6 +171,7 @@ impl<'a> Driver<'a> {
             Effect::Read(keys) => Answer::Records(tracking.read(keys).await?),
             Effect::Commit(transaction) => Answer::Wrote(tracking.commit(transaction).await?),
             Effect::Find => found(tracking, self.subscription).await?,
+            Effect::Tables => tables(tracking, &self.subscription.key()).await?,
             Effect::ReadCopy(name) => Answer::Slot(self.copies()?.read(name).await?),
             Effect::ReadShared(id) => Answer::Slot(self.copies()?.read_shared(id).await?),
             Effect::CreateCopy(name, secret) => Answer::Slot(self.copies()?.create(name, secret).await?),
@@ -183,6 +184,12 @@ impl<'a> Driver<'a> {
             Effect::ReadSecret(name) => Answer::Slot(self.side()?.credentials.read(name).await?),
             Effect::InspectSecret(name) => Answer::Slot(self.side()?.credentials.inspect(name).await?),
             Effect::CreateSecret(name, secret) => Answer::Slot(self.side()?.credentials.create(name, secret).await?),
+            Effect::Propose(name, version, value) => {
+                Answer::Slot(self.side()?.credentials.propose(name, version, value).await?)
+            }
+            Effect::Promote { secret, seen, version } => {
+                Answer::Wrote(self.side()?.credentials.promote(secret, seen, version).await?)
+            }
             Effect::Share(name, readers) => done(self.side()?.credentials.share(name, readers).await?),
             Effect::Burn(name) => done(self.side()?.credentials.burn(name).await?),
             Effect::LogIn(credentials, table) => {
@@ -315,6 +322,24 @@ pub(crate) async fn find(
     }
 }
 
+/// The answer to [`Effect::Tables`].
+pub(crate) async fn tables(tracking: &dyn TrackingStore, key: &SourceKey) -> Result<Answer> {
+    let query = Query::Entries(key.clone());
+    let (mut tables, mut after) = (Vec::new(), None);
+    loop {
+        let page = tracking.list(&query, after.as_ref()).await?;
+        for stored in page.records {
+            if let Record::Entry(entry) = stored?.record {
+                tables.push(entry.table);
+            }
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(Answer::Tables(tables)),
+        }
+    }
+}
+
 /// Full jitter: anything up to the bound, so that runs that collided do not collide again.
 async fn pause(bound: Duration) {
     let bound = bound.min(Duration::from_secs(3));
@@ -326,11 +351,13 @@ pub(crate) fn step(effect: &Effect) -> Step {
     match effect {
         Effect::Lock | Effect::Unlock => Step::Lock,
         Effect::Ask => Step::Ask,
-        Effect::Read(_) | Effect::Commit(_) | Effect::Find => Step::Tracking,
+        Effect::Read(_) | Effect::Commit(_) | Effect::Find | Effect::Tables => Step::Tracking,
         Effect::Resolve(_) => Step::Resolve,
         Effect::ReadSecret(_)
         | Effect::InspectSecret(_)
         | Effect::CreateSecret(..)
+        | Effect::Propose(..)
+        | Effect::Promote { .. }
         | Effect::Share(..)
         | Effect::Burn(_) => Step::ProducerSecret,
         Effect::CreateUser(_) | Effect::SetPassword(_) => Step::User,
@@ -362,6 +389,8 @@ fn explain(error: Error) -> Error {
             "look for a rule that keeps the user out: pg_hba.conf, an account lock, a login trigger, a network rule"
         }
         ErrorKind::Contention => "try again when the rotation has ended",
+        ErrorKind::InvalidInput => "grant what the older system has granted once more first, and then rotate",
+        ErrorKind::TableNotFound => "revoke what is gone, and grant what is there by now",
         ErrorKind::Unexpected => "look for a DENY, a row security policy or another rule on the table",
         _ => return error,
     };

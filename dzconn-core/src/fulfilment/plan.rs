@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::driver::{found, step};
+use super::driver::{found, step, tables};
 use super::fresh::System;
 use super::{Fulfilment, Order, Parts};
 use crate::engine::{Action, Created, EngineConnector, Login, Reads, SourceEngine};
-use crate::model::{SecretId, SecretName, Source, Subscription};
+use crate::model::{ConnectionId, EnvironmentId, SecretId, SecretName, Source, SourceKey, Subscription};
 use crate::portal::{Question, Wanted};
 use crate::store::{Change, Key, NewSecret, SecretVersion, Slot, Stored, StoredSecret, Write, WriteOutcome};
-use crate::workflow::{Answer, ConsumerRun, ConsumerTask, Did, Effect, Next, ProducerRun};
+use crate::workflow::{Answer, CarryRun, CarryTask, ConsumerRun, ConsumerTask, Did, Effect, Next, ProducerRun};
 use crate::{Changed, CredentialStore, Deadline, Error, ErrorKind, Result};
 
 /// Steps that a grant or revoke would take, in order. It holds no secret.
@@ -66,6 +66,22 @@ impl Fulfilment {
         Ok(Plan { steps: sketch.steps })
     }
 
+    /// What [`rotate`](Self::rotate) would do now; as [`plan`](Self::plan).
+    ///
+    /// # Errors
+    /// As of [`plan`](Self::plan).
+    pub async fn plan_rotation(&self, connection: &ConnectionId, environment: &EnvironmentId) -> Result<Plan> {
+        let deadline = Deadline::within(self.0.producer.settings.deadline);
+        let key = SourceKey { connection: connection.clone(), environment: environment.clone() };
+        let mut sketch = Sketch::default();
+        if let Some(order) = self.turn_order(&key, deadline).await? {
+            let source = self.0.producer.source(&order, deadline).await?;
+            let result = deadline.run("the plan", self.sketch(&mut sketch, &order, &source, deadline)).await;
+            result.map_err(|error| error.changed(Changed::Nothing).for_environment(environment).on_source(&source))?;
+        }
+        Ok(Plan { steps: sketch.steps })
+    }
+
     async fn sketch(&self, sketch: &mut Sketch, order: &Order, source: &Source, deadline: Deadline) -> Result<()> {
         let producer = &self.0.producer;
         let connector = &**producer.engines.for_source(source)?;
@@ -100,10 +116,20 @@ impl Fulfilment {
             }
             return Err(Error::new(failure.kind, failure.detail.unwrap_or("the run would fail")));
         }
-        let (Did::Granted(delivery) | Did::Retained(delivery)) = end.did else {
-            return self.sketch_consumer(sketch, &mut look, None).await;
+        let delivery = match end.did {
+            Did::Granted(delivery) | Did::Retained(delivery) => Some(delivery),
+            Did::Revoked { .. } => None,
+            Did::Rotated(handover) => {
+                let task = CarryTask { subscription: order.subscription.clone(), handover };
+                let mut run = CarryRun::new(Arc::new(task));
+                let mut answer = Answer::Begin;
+                while let Next::Do(effect) = run.next(answer, &mut System) {
+                    answer = look.answer(sketch, &effect).await.map_err(|error| error.at(step(&effect)))?;
+                }
+                None
+            }
         };
-        self.sketch_consumer(sketch, &mut look, Some(delivery)).await
+        self.sketch_consumer(sketch, &mut look, delivery).await
     }
 
     async fn sketch_consumer(
@@ -132,6 +158,8 @@ struct Sketch {
     steps: Vec<PlannedStep>,
     records: BTreeMap<Key, Option<Stored>>,
     secrets: BTreeMap<SecretName, Slot>,
+    /// What waits beside the current values.
+    proposed: BTreeMap<SecretName, Slot>,
     users: BTreeMap<String, bool>,
 }
 
@@ -167,6 +195,7 @@ impl Look<'_> {
             ),
             Effect::Read(keys) => Answer::Records(sketch.read(&*producer.tracking, keys).await?),
             Effect::Find => found(&*producer.tracking, &self.order.subscription).await?,
+            Effect::Tables => tables(&*producer.tracking, &self.order.subscription.key()).await?,
             Effect::Commit(transaction) => {
                 transaction.changes.iter().for_each(|change| sketch.change(change));
                 Answer::Wrote(WriteOutcome::Written)
@@ -183,6 +212,20 @@ impl Look<'_> {
             Effect::CreateSecret(name, secret) | Effect::CreateCopy(name, secret) => {
                 sketch.steps.push(PlannedStep::Secret(format!("make the secret {name}")));
                 sketch.put(name, secret)?
+            }
+            Effect::Propose(name, version, value) => {
+                sketch.steps.push(PlannedStep::Secret(format!("put the credentials of {} into the secret {name}", value.user)));
+                let Slot::Live(mut secret) = sketch.secret(&*self.credentials, name).await? else { return Ok(Answer::Slot(Slot::Empty)) };
+                secret.version.clone_from(version);
+                secret.credentials.clone_from(value);
+                let slot = Slot::Live(secret);
+                sketch.proposed.insert(name.clone(), slot.clone());
+                Answer::Slot(slot)
+            }
+            Effect::Promote { secret: name, .. } => {
+                sketch.steps.push(PlannedStep::Secret(format!("make them the current ones of the secret {name}")));
+                sketch.secrets.extend(sketch.proposed.remove(name).map(|slot| (name.clone(), slot)));
+                Answer::Wrote(WriteOutcome::Written)
             }
             Effect::ReplaceCopy(name, _, secret) => {
                 sketch.steps.push(PlannedStep::Secret(format!("bring the secret {name} up to date")));
@@ -300,7 +343,7 @@ impl Sketch {
             id: SecretId::new(format!("planned:{name}"))?,
             version: SecretVersion::new("planned"),
             credentials: secret.credentials.clone(),
-            pending: false,
+            pending: None,
         }));
         self.secrets.insert(name.clone(), slot.clone());
         Ok(Answer::Slot(slot))

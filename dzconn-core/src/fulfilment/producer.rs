@@ -120,7 +120,9 @@ impl Producer {
 
     pub(super) fn task(&self, order: &Order, source: &Source) -> Result<ProducerTask> {
         let connector = self.engines.for_source(source)?;
-        let user = self.settings.user_naming.name(&order.subscription.key(), connector.max_user_name())?;
+        let (key, room) = (order.subscription.key(), connector.max_user_name());
+        let user = self.settings.user_naming.name(&key, room)?;
+        let spare = self.settings.user_naming.spare(&key, room)?;
         Ok(ProducerTask {
             subscription: order.subscription.clone(),
             wish: order.wish,
@@ -129,6 +131,7 @@ impl Producer {
             older: order.older,
             table: order.table.clone(),
             user: connector.fold_user_name(user),
+            spare: connector.fold_user_name(spare),
             endpoint: source.endpoint.clone(),
             ssl: Some(source.tls.is_encrypted()),
             readers: self.settings.readers(&order.subscription)?,

@@ -21,6 +21,8 @@ pub(crate) enum Job {
     Fulfil { wish: Wanted, asset: &'static str, table: &'static str },
     /// Undo what dead runs have left half done to a table.
     Tidy { asset: &'static str, table: &'static str },
+    /// We rotate.
+    Turn,
     /// Somebody else rotates the password of the live secret, as AWS's rotation functions do: without the lock.
     Rotate,
     /// Somebody sets the user's password by hand, and tells nobody.
@@ -29,7 +31,7 @@ pub(crate) enum Job {
 
 impl Job {
     /// `Ga`: grant asset a, published as table a. `Rk@a`: revoke asset k, published as table a. `T`: retain. `C`: tidy up.
-    /// `X`: rotate. `M`: meddle.
+    /// `P`: rotate. `X`: somebody else rotates. `M`: meddle.
     pub(crate) fn parse(text: &'static str) -> Self {
         let (asset, table) = text[1..].split_once('@').unwrap_or((&text[1..], &text[1..]));
         let wish = match &text[..1] {
@@ -37,6 +39,7 @@ impl Job {
             "R" => Wanted::Revoke,
             "T" => Wanted::Retain,
             "C" => return Self::Tidy { asset, table },
+            "P" => return Self::Turn,
             "X" => return Self::Rotate,
             "M" => return Self::Meddle,
             _ => panic!("{text} is not a job"),
@@ -46,6 +49,11 @@ impl Job {
 
     pub(crate) fn grants(&self) -> bool {
         matches!(self, Self::Fulfil { wish: Wanted::Grant, .. })
+    }
+
+    /// Whether it takes no access away.
+    pub(crate) fn keeps(&self) -> bool {
+        self.grants() || self.foreign() || *self == Self::Turn
     }
 
     /// Whether it is somebody else's work, that touches passwords.
@@ -216,7 +224,7 @@ impl Scenario {
     pub(crate) fn impossible(&self, run: usize) -> bool {
         let table = match &self.jobs[run] {
             Job::Fulfil { table, .. } => *table,
-            Job::Tidy { .. } | Job::Rotate | Job::Meddle => return false,
+            Job::Tidy { .. } | Job::Turn | Job::Rotate | Job::Meddle => return false,
         };
         [MISSING, WITHHELD, DENIED].contains(&table)
     }
@@ -230,7 +238,7 @@ impl Scenario {
     pub(crate) fn moves(&self) -> bool {
         let places = |of: &Job| match of {
             Job::Fulfil { asset, table, .. } => Some((*asset, *table)),
-            Job::Tidy { .. } | Job::Rotate | Job::Meddle => None,
+            Job::Tidy { .. } | Job::Turn | Job::Rotate | Job::Meddle => None,
         };
         let all: Vec<_> = self.before.iter().chain(&self.jobs).filter_map(places).collect();
         all.iter().any(|(asset, table)| all.iter().any(|(other, place)| asset == other && table != place))
@@ -255,7 +263,7 @@ impl Scenario {
                 Job::Fulfil { wish: Wanted::Revoke, asset, .. } if !failed => {
                     granted.remove(asset);
                 }
-                Job::Fulfil { .. } | Job::Tidy { .. } | Job::Rotate | Job::Meddle => {}
+                Job::Fulfil { .. } | Job::Tidy { .. } | Job::Turn | Job::Rotate | Job::Meddle => {}
             }
         }
         granted
@@ -288,6 +296,10 @@ pub(crate) fn reader() -> Principal {
 
 pub(crate) fn user() -> UserName {
     UserName::new("dz_env").unwrap()
+}
+
+pub(crate) fn spare() -> UserName {
+    UserName::new("dz_env_b").unwrap()
 }
 
 pub(crate) fn endpoint() -> SourceEndpoint {
