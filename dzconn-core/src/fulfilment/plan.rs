@@ -300,7 +300,7 @@ impl Sketch {
             id: SecretId::new(format!("planned:{name}"))?,
             version: SecretVersion::new("planned"),
             credentials: secret.credentials.clone(),
-            pending: false,
+            pending: None,
         }));
         self.secrets.insert(name.clone(), slot.clone());
         Ok(Answer::Slot(slot))

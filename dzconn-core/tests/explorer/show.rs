@@ -190,7 +190,7 @@ pub(crate) fn answer(answer: &Answer) -> String {
 fn slot(slot: &Slot) -> String {
     match slot {
         Slot::Live(secret) => {
-            let pending = if secret.pending { " (pending)" } else { "" };
+            let pending = if secret.pending.is_some() { " (pending)" } else { "" };
             format!("{}{pending}", secret.credentials.password.expose())
         }
         Slot::Empty => "empty".to_owned(),

@@ -223,7 +223,7 @@ impl Vault {
         }
         match self.secrets.read(account, name).unwrap() {
             Slot::Live(mut secret) if !rules.keep(Rule::PendingShows) => {
-                secret.pending = false;
+                secret.pending = None;
                 Slot::Live(secret)
             }
             slot => slot,

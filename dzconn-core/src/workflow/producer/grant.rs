@@ -101,7 +101,7 @@ impl ProducerRun {
     /// The stored password does not log in. Before it is set, look again: somebody may be rotating it.
     pub(super) fn with_secret_again(&mut self, slot: Slot) -> Step {
         match slot {
-            Slot::Live(now) if now.pending => {
+            Slot::Live(now) if now.pending.is_some() => {
                 Err(Failure::found(ErrorKind::Contention, "the user's password is being rotated by somebody else"))
             }
             Slot::Live(now) if self.secret.as_ref().is_some_and(|seen| seen.version == now.version) => {
