@@ -18,11 +18,8 @@ use super::{names, older};
 const PHASES: &[(&str, Phase)] =
     &[("active", Phase::Active), ("dropping", Phase::Dropping), ("retired", Phase::Retired)];
 const OPEN_STATES: &[(&str, OpenState)] = &[("granting", OpenState::Granting), ("revoking", OpenState::Revoking)];
-const TURN_STAGES: &[(&str, TurnStage)] = &[
-    ("preparing", TurnStage::Preparing),
-    ("ready", TurnStage::Ready),
-    ("delivering", TurnStage::Delivering),
-];
+const TURN_STAGES: &[(&str, TurnStage)] =
+    &[("preparing", TurnStage::Preparing), ("ready", TurnStage::Ready), ("delivering", TurnStage::Delivering)];
 const WISHES: &[(&str, Wanted)] = &[("grant", Wanted::Grant), ("retain", Wanted::Retain), ("revoke", Wanted::Revoke)];
 
 /// The kinds of records.

@@ -214,8 +214,12 @@ impl Look<'_> {
                 sketch.put(name, secret)?
             }
             Effect::Propose(name, version, value) => {
-                sketch.steps.push(PlannedStep::Secret(format!("put the credentials of {} into the secret {name}", value.user)));
-                let Slot::Live(mut secret) = sketch.secret(&*self.credentials, name).await? else { return Ok(Answer::Slot(Slot::Empty)) };
+                sketch
+                    .steps
+                    .push(PlannedStep::Secret(format!("put the credentials of {} into the secret {name}", value.user)));
+                let Slot::Live(mut secret) = sketch.secret(&*self.credentials, name).await? else {
+                    return Ok(Answer::Slot(Slot::Empty));
+                };
                 secret.version.clone_from(version);
                 secret.credentials.clone_from(value);
                 let slot = Slot::Live(secret);

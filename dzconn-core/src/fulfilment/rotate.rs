@@ -111,11 +111,8 @@ impl Fulfilment {
         if books.mappings.is_empty() {
             books.rows = each(&self.0, &Query::Assets(Some(key.environment.clone())), &mut Vec::new()).await?;
         }
-        let location = Location {
-            connection: key.connection.clone(),
-            path: UNKNOWN_PATH.parse()?,
-            owner: record.owner.clone(),
-        };
+        let location =
+            Location { connection: key.connection.clone(), path: UNKNOWN_PATH.parse()?, owner: record.owner.clone() };
         books.subscription(&record, &UNKNOWN.parse()?, location).map(Some)
     }
 

@@ -338,7 +338,7 @@ impl Look<'_> {
             }
             return Ok(());
         }
-        if let Some(secret) = secret.filter(|secret| !secret.pending)
+        if let Some(secret) = secret.filter(|secret| secret.pending.is_none())
             && connector.log_in(source, &secret.credentials, None, *deadline).await? == Login::Refused
         {
             let mend = self.any_run(entries);

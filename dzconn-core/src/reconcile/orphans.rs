@@ -7,7 +7,8 @@ use super::look::Place;
 use super::{Finding, Mend, Problem, Scope, Side};
 use crate::fulfilment::Parts;
 use crate::model::{
-    AssetRecord, ConnectionId, EnvironmentId, Generation, Owner, SecretName, SourceKey, Subscription, UserName, UserNaming, Wanted,
+    AssetRecord, ConnectionId, EnvironmentId, Generation, Owner, SecretName, SourceKey, Subscription, UserName,
+    UserNaming, Wanted,
 };
 use crate::portal::Question;
 use crate::store::{Query, Record, Slot, Stored};

@@ -50,7 +50,8 @@ pub(crate) fn effect(now: &Moment<'_>, effect: &Effect, steady: bool) -> Option<
         Effect::Grant { user, table, take_back } => {
             let recorded = open(table, OpenState::Granting) || settled(table);
             let theirs = take_back.iter().all(|table| open(table, OpenState::Revoking));
-            let right = phase == Some(Phase::Active) && living.is_some_and(|living| living.users().any(|one| one == user));
+            let right =
+                phase == Some(Phase::Active) && living.is_some_and(|living| living.users().any(|one| one == user));
             (steady && (!recorded || !theirs || !right))
                 .then_some("something is granted, or taken back, that is not recorded so")
         }
@@ -213,7 +214,8 @@ fn state(now: &Moment<'_>, runs: &[&Run], scenario: &Scenario) -> Vec<String> {
 
     let secret = held(&secrets, &living.secret);
     let named = |held: &Credentials| {
-        held.user == living.user || living.stage() == Some(TurnStage::Ready) && living.spare.as_ref() == Some(&held.user)
+        held.user == living.user
+            || living.stage() == Some(TurnStage::Ready) && living.spare.as_ref() == Some(&held.user)
     };
     let opens = |held: &Credentials| named(held) && now.source.opens(held);
     must(secret.is_some_and(opens), "the producer's secret does not open the source".to_owned());

@@ -9,7 +9,8 @@ use dzconn_core::model::{
 };
 use dzconn_core::store::{Key, NewSecret, Record, Slot};
 use dzconn_core::workflow::{
-    Answer, CarryRun, CarryTask, Consumed, ConsumerRun, ConsumerTask, Did, Effect, Errand, Fresh, Next, Produced, ProducerRun, ProducerTask,
+    Answer, CarryRun, CarryTask, Consumed, ConsumerRun, ConsumerTask, Did, Effect, Errand, Fresh, Next, Produced,
+    ProducerRun, ProducerTask,
 };
 use dzconn_core::{ErrorKind, Secret, Timestamp};
 

@@ -204,7 +204,9 @@ impl Explorer<'_> {
         let answer = match (&*effect, broken) {
             (_, Some(broken)) => Some(Answer::Failed(broken.with)),
             // A driver that does only the one of two.
-            (Effect::Grant { user, .. }, _) if *user == spare() && !rules.keep(Rule::GrantsBoth) && self.fulfils(state, by) => {
+            (Effect::Grant { user, .. }, _)
+                if *user == spare() && !rules.keep(Rule::GrantsBoth) && self.fulfils(state, by) =>
+            {
                 Some(Answer::Done)
             }
             (Effect::Lock, _) => {

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use dzconn_core::engine::{Created, Login, Reads};
 use dzconn_core::memory::{TrackingState, VaultState};
 use dzconn_core::model::{
-    AccountId, AssetId, AssetPath, AssetRecord, Credentials, EntryRecord, Generation, MappingRecord, OpenState, SecretName,
-    SourceRecord, TableName, TurnStage, UserName,
+    AccountId, AssetId, AssetPath, AssetRecord, Credentials, EntryRecord, Generation, MappingRecord, OpenState,
+    SecretName, SourceRecord, TableName, TurnStage, UserName,
 };
-use dzconn_core::store::{Expect, Key, NewSecret, Query, Record, SecretVersion, Slot, Transaction, Write, WriteOutcome};
+use dzconn_core::store::{
+    Expect, Key, NewSecret, Query, Record, SecretVersion, Slot, Transaction, Write, WriteOutcome,
+};
 use dzconn_core::workflow::{Answer, Effect};
 use dzconn_core::{ErrorKind, Secret};
 

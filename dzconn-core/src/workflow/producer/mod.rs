@@ -229,9 +229,7 @@ impl ProducerRun {
     fn answered(&mut self, at: At, answer: Answer, fresh: &mut dyn Fresh) -> Step {
         match (at, answer) {
             (At::Begin, Answer::Begin) => self.go(At::Lock, Effect::Lock),
-            (At::Lock, Answer::Done)
-                if self.task.ask && !matches!(self.task.errand, Errand::Tidy | Errand::Rotate) =>
-            {
+            (At::Lock, Answer::Done) if self.task.ask && !matches!(self.task.errand, Errand::Tidy | Errand::Rotate) => {
                 self.go(At::Ask, Effect::Ask)
             }
             (At::Lock, Answer::Done) => self.with_wish(),
@@ -437,13 +435,7 @@ impl ProducerRun {
                 self.course = Course::Undo;
                 let guarded = matches!(
                     at,
-                    At::Resolve
-                        | At::User
-                        | At::Grant
-                        | At::Password
-                        | At::Spare
-                        | At::SparePassword
-                        | At::SpareGrant
+                    At::Resolve | At::User | At::Grant | At::Password | At::Spare | At::SparePassword | At::SpareGrant
                 );
                 self.doubted = (!guarded).then(|| self.view.clone());
                 self.read()
