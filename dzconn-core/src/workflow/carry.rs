@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ErrorKind;
-use crate::model::{SecretTags, SourceRecord, Subscription, TurnStage};
+use crate::model::{Phase, SecretTags, SourceRecord, Subscription, TurnStage};
 use crate::store::{Key, NewSecret, Slot, Stored, StoredSecret, WriteOutcome};
 use crate::workflow::consumer::Consumed;
 use crate::workflow::effect::{Answer, Effect, Failure, Fresh, Next};
@@ -114,14 +114,20 @@ impl CarryRun {
         self.go(at, Effect::Read(vec![Key::Source(self.task.subscription.key())]))
     }
 
-    /// The record, while it is of the generation that was rotated. A copy of another is cleaned up by the sweep, as it is in
+    /// The record, while the generation that was rotated lives. A copy of another is cleaned up by the sweep, as it is in
     /// the record until its name is burnt.
     fn living(&self, records: Vec<Option<Stored>>) -> Result<Option<Seen<SourceRecord>>, Failure> {
         let source = source_of(records.into_iter().next().flatten())?;
-        let same = |source: &Seen<SourceRecord>| {
-            source.record.generation.as_ref().is_some_and(|generation| generation.id == self.task.handover.generation)
+        let lives = |source: &Seen<SourceRecord>| {
+            let active = source.record.phase == Phase::Active;
+            active
+                && source
+                    .record
+                    .generation
+                    .as_ref()
+                    .is_some_and(|generation| generation.id == self.task.handover.generation)
         };
-        Ok(source.filter(same))
+        Ok(source.filter(lives))
     }
 
     fn read_copy(&mut self, source: Box<Seen<SourceRecord>>) -> Step {

@@ -55,6 +55,7 @@ enum At {
     SpareLogIn,
     Ready(View),
     Current,
+    StillReady,
     Promote,
     Swap(View),
     Unlock,
@@ -287,6 +288,7 @@ impl ProducerRun {
             (At::SpareGrant, Answer::Done) => self.granted_to_spare(true),
             (At::SpareLogIn, Answer::Login(login)) => self.with_spare_login(&login, fresh),
             (At::Current, Answer::Slot(slot)) => self.with_current(slot, fresh),
+            (At::StillReady, Answer::Records(records)) => self.with_still_ready(records, fresh),
             (At::Promote, Answer::Wrote(WriteOutcome::Written)) => self.write(&Move::Swap, At::Swap, fresh),
             (At::Promote, Answer::Wrote(WriteOutcome::Conflict)) => self.not_promoted(),
             (at, Answer::Wrote(WriteOutcome::Written)) => self.written(&at, fresh),
@@ -426,6 +428,7 @@ impl ProducerRun {
             | At::Propose
             | At::Spare
             | At::SparePassword
+            | At::Tables
             | At::SpareGrant
             | At::SpareLogIn
             | At::Current

@@ -4,9 +4,9 @@ use super::{At, Change, Course, Did, Handover, OUT_OF_STEP, ProducerRun, Step, s
 use crate::ErrorKind;
 use crate::engine::{Created, Login, Reads};
 use crate::model::{Credentials, Generation, Phase, TableName, TurnId, TurnStage, UserName};
-use crate::store::{SecretVersion, Slot, StoredSecret};
+use crate::store::{Key, SecretVersion, Slot, Stored, StoredSecret};
 use crate::workflow::effect::{Effect, Failure, Fresh};
-use crate::workflow::transition::Move;
+use crate::workflow::transition::{Move, source_of};
 
 /// What a rotation has come to know under this lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -170,6 +170,18 @@ impl ProducerRun {
             return Err(named_otherwise());
         }
         self.secret = Some(secret);
+        let key = self.task.subscription.key();
+        self.go(At::StillReady, Effect::Read(vec![Key::Source(key)]))
+    }
+
+    /// The value over which the new one is to be made current was read in this very turn: a run that has lost its lock may have
+    /// read that of a later one, which names the same user again.
+    pub(super) fn with_still_ready(&mut self, records: Vec<Option<Stored>>, fresh: &mut dyn Fresh) -> Step {
+        let source = source_of(records.into_iter().next().flatten())?;
+        if source != self.view.source {
+            self.view.source = source;
+            return self.with_view(fresh);
+        }
         // Somebody may have brought an older database back since.
         if self.rotating.prepared { self.promote() } else { self.propose(fresh) }
     }
