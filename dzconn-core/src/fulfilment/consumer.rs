@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::driver::Driver;
+use super::driver::{Driver, about};
 use super::fresh::System;
 use super::settings::Settings;
 use crate::model::Subscription;
@@ -75,11 +75,8 @@ impl Consumer {
     }
 
     async fn copies(&self, subscription: &Subscription, deadline: Deadline) -> Result<Arc<dyn CredentialStore>> {
-        let Subscription { consumer, location, .. } = subscription;
-        let copies = deadline.run("finding the consumer's secrets", self.copies.of(&consumer.owner)).await;
-        copies.map_err(|error| {
-            error.at(Step::ConsumerSecret).on_asset(&location.path).for_environment(&consumer.environment)
-        })
+        let copies = deadline.run("finding the consumer's secrets", self.copies.of(&subscription.consumer.owner)).await;
+        copies.map_err(|error| about(error.at(Step::ConsumerSecret), subscription))
     }
 
     fn driver<'a>(

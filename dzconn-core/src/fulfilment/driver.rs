@@ -10,6 +10,7 @@ use crate::audit;
 use crate::engine::{Created, EngineConnector, Lock, LockKey, SourceEngine};
 use crate::model::{AssetId, AssetPath, Source, SourceKey, Subscription, TableName, UserName};
 use crate::portal::{Question, Wanted};
+use crate::reconcile::books::UNKNOWN_PATH;
 use crate::store::{Query, Record, WriteOutcome};
 use crate::workflow::{Answer, Effect, Failure};
 use crate::{Changed, CredentialStore, Deadline, Error, ErrorKind, Portal, Result, Step, TrackingStore};
@@ -26,6 +27,8 @@ pub(crate) struct SourceSide<'a> {
     pub(crate) portal: &'a dyn Portal,
     pub(crate) sessions: &'a Sessions,
     pub(crate) wish: Wanted,
+    /// Whether it is told what else a new user can do.
+    pub(crate) tells_excess: bool,
 }
 
 /// One run's connection to the world.
@@ -157,11 +160,10 @@ impl<'a> Driver<'a> {
     }
 
     fn about(&self, error: Error) -> Error {
-        let Subscription { consumer, location, .. } = self.subscription;
-        let error = error.on_asset(&location.path).for_environment(&consumer.environment);
+        let error = about(error, self.subscription);
         match &self.source {
             Some(side) => error.on_source(side.source),
-            None => error.on_source(&location.connection),
+            None => error.on_source(&self.subscription.location.connection),
         }
     }
 
@@ -232,7 +234,7 @@ impl<'a> Driver<'a> {
 
     /// What a new user can do beyond its grant is worth telling, and not worth failing for.
     async fn look_for_excess(&mut self, user: &UserName, table: &TableName) {
-        if !self.new_user {
+        if !self.new_user || !self.source.is_some_and(|side| side.tells_excess) {
             return;
         }
         let Some(session) = &mut self.session else { return };
@@ -257,6 +259,13 @@ impl<'a> Driver<'a> {
             None => Err(Error::new(ErrorKind::LockLost, "there is no session on the source any more")),
         }
     }
+}
+
+/// Whose error it is, and of which asset, if it is of one.
+pub(super) fn about(error: Error, subscription: &Subscription) -> Error {
+    let error = error.for_environment(&subscription.consumer.environment);
+    let path = &subscription.location.path;
+    if path.as_str() == UNKNOWN_PATH { error } else { error.on_asset(path) }
 }
 
 /// Takes the source's lock for a key.

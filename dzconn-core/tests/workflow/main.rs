@@ -10,4 +10,5 @@ mod faults;
 mod fulfilment;
 mod older;
 mod reconcile;
+mod rotation;
 mod world;
