@@ -1,4 +1,4 @@
-//! Every point between two calls of a grant and a revoke, on real servers and a real store: the process vanishes there, and
+//! Every point between two calls of a grant, a revoke and a rotation, on real servers and a real store: the process vanishes there, and
 //! whatever comes next puts it right.
 
 // A test may panic: that is how it fails.
@@ -8,11 +8,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dzconn_core::memory::MemoryCatalog;
-use dzconn_core::model::TableName;
+use dzconn_core::model::{Credentials, SourceKey, TableName, UserNaming};
 use dzconn_core::sqlite::{LocalOptions, LocalStore};
+use dzconn_core::store::{Query, Slot};
+use dzconn_core::testkit::engine::{Attempt, Attempted};
 use dzconn_core::testkit::faults::{Faults, When};
 use dzconn_core::workflow::Outcome;
-use dzconn_core::{Engines, Error, Fulfilment, Result};
+use dzconn_core::{CredentialStore as _, Engines, Error, Fulfilment, Result, TrackingStore as _};
 use dzconn_tests::engine::{Admin, Fixture, harness};
 use dzconn_tests::world::{subscription, user_exists};
 use libtest_mimic::Trial;
@@ -22,15 +24,23 @@ use libtest_mimic::Trial;
 struct Main {
     name: &'static str,
     before: &'static [&'static str],
-    grants: bool,
+    work: Work,
 }
 
-/// First and n-th asset, granted and revoked.
-const MAINS: [Main; 4] = [
-    Main { name: "the_first_grant", before: &[], grants: true },
-    Main { name: "a_further_grant", before: &["offices"], grants: true },
-    Main { name: "a_revoke_that_leaves_others", before: &["employees", "offices"], grants: false },
-    Main { name: "the_last_revoke", before: &["employees"], grants: false },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Grant,
+    Revoke,
+    Rotate,
+}
+
+/// First and n-th asset, granted and revoked; and a rotation.
+const MAINS: [Main; 5] = [
+    Main { name: "the_first_grant", before: &[], work: Work::Grant },
+    Main { name: "a_further_grant", before: &["offices"], work: Work::Grant },
+    Main { name: "a_revoke_that_leaves_others", before: &["employees", "offices"], work: Work::Revoke },
+    Main { name: "the_last_revoke", before: &["employees"], work: Work::Revoke },
+    Main { name: "a_rotation", before: &["employees"], work: Work::Rotate },
 ];
 
 fn main() -> ExitCode {
@@ -83,6 +93,35 @@ impl World {
     }
 }
 
+impl World {
+    /// What is run, and vanishes.
+    async fn main(&self, fixture: &dyn Fixture, work: Work, table: &TableName) -> Result<()> {
+        if work == Work::Rotate {
+            let environment = self.environment.parse()?;
+            return self.fulfilment.rotate(&fixture.source().connection, &environment).await.map(drop);
+        }
+        self.run(fixture, table, work == Work::Grant).await.map(drop)
+    }
+
+    /// What the environment's secret holds.
+    async fn held(&self) -> Credentials {
+        let store = self.store.credentials();
+        let name = store.names("dz-conn-c-").await.unwrap().pop().expect("a copy");
+        match store.read(&name).await.unwrap() {
+            Slot::Live(secret) => secret.credentials,
+            slot => panic!("{slot:?}"),
+        }
+    }
+}
+
+/// With what the environment's secret holds, the table is read.
+async fn opens(fixture: &dyn Fixture, credentials: &Credentials, table: &TableName, context: &str) {
+    let session = fixture.open(credentials).await.unwrap();
+    let mut session = session.unwrap_or_else(|| panic!("{context}: the secret does not log in"));
+    let read = session.attempt(&Attempt::Read(table.clone())).await.unwrap();
+    assert_eq!(read, Attempted::Did(2), "{context}");
+}
+
 async fn every_point(fixture: &dyn Fixture, main: Main) {
     let tables = ["employees", "offices", "salaries"].map(|name| fixture.table(name));
     for table in &tables {
@@ -98,7 +137,7 @@ async fn every_point(fixture: &dyn Fixture, main: Main) {
             }
             world.faults.vanish(n, when);
             let vanished = tokio::select! {
-                outcome = world.run(fixture, table("employees"), main.grants) => { outcome.unwrap(); false }
+                outcome = world.main(fixture, main.work, table("employees")) => { outcome.unwrap(); false }
                 () = world.faults.vanished() => true,
             };
             world.faults.heal();
@@ -108,10 +147,20 @@ async fn every_point(fixture: &dyn Fixture, main: Main) {
                 return;
             }
             points += 1;
-            // In turn: the same run again, the opposite one, one for another asset.
-            match n % 3 {
-                0 => finish(fixture, &world, table("employees"), main.grants, &context).await,
-                1 => finish(fixture, &world, table("employees"), !main.grants, &context).await,
+            if main.work == Work::Rotate {
+                // At every moment.
+                opens(fixture, &world.held().await, table("employees"), &context).await;
+            }
+            // In turn: the same run again, the opposite one, one for another asset; after a rotation that cannot be taken back,
+            // the last revoke, or nothing.
+            match (n % 3, main.work) {
+                (0, Work::Rotate) => {
+                    world.main(fixture, main.work, table("employees")).await.unwrap();
+                    opens(fixture, &world.held().await, table("employees"), &context).await;
+                }
+                (1, Work::Rotate) => {}
+                (0, _) => finish(fixture, &world, table("employees"), main.work == Work::Grant, &context).await,
+                (1, _) => finish(fixture, &world, table("employees"), main.work == Work::Revoke, &context).await,
                 _ => finish(fixture, &world, table("salaries"), true, &context).await,
             }
             for name in ["employees", "offices", "salaries"] {
@@ -124,15 +173,10 @@ async fn every_point(fixture: &dyn Fixture, main: Main) {
 
 /// The next run succeeds, and what it grants is read with what the consumer's secret holds.
 async fn finish(fixture: &dyn Fixture, world: &World, table: &TableName, grants: bool, context: &str) {
-    use dzconn_core::testkit::engine::{Attempt, Attempted};
-
     let outcome = world.run(fixture, table, grants).await.unwrap_or_else(|error| panic!("{context}: {error}"));
     match outcome {
         Outcome::Granted(granted) => {
-            let session = fixture.open(&granted.credentials).await.unwrap();
-            let mut session = session.unwrap_or_else(|| panic!("{context}: the secret does not log in"));
-            let read = session.attempt(&Attempt::Read(table.clone())).await.unwrap();
-            assert_eq!(read, Attempted::Did(2), "{context}");
+            opens(fixture, &granted.credentials, table, context).await;
         }
         Outcome::Revoked(_) => assert!(!grants, "{context}"),
         other => panic!("{context}: {other:?}"),
@@ -140,11 +184,6 @@ async fn finish(fixture: &dyn Fixture, world: &World, table: &TableName, grants:
 }
 
 async fn nothing_is_left(fixture: &dyn Fixture, world: &World, context: &str) {
-    use dzconn_core::CredentialStore as _;
-    use dzconn_core::TrackingStore as _;
-    use dzconn_core::model::{SourceKey, UserNaming};
-    use dzconn_core::store::Query;
-
     for query in [Query::Sources(None), Query::Assets(None), Query::Mappings] {
         let page = world.store.tracking().list(&query, None).await.unwrap();
         assert!(page.records.is_empty(), "{context}: {:?}", page.records);
@@ -152,7 +191,9 @@ async fn nothing_is_left(fixture: &dyn Fixture, world: &World, context: &str) {
     assert!(world.store.credentials().names("").await.unwrap().is_empty(), "{context}: a secret is left");
     let key = SourceKey { connection: fixture.source().connection, environment: world.environment.parse().unwrap() };
     let connector = fixture.connector();
-    let user = UserNaming::default().name(&key, connector.max_user_name()).unwrap();
-    let user = connector.fold_user_name(user);
-    assert!(!user_exists(fixture, &user).await.unwrap(), "{context}: {user} is left");
+    let (naming, room) = (UserNaming::default(), connector.max_user_name());
+    for user in [naming.name(&key, room).unwrap(), naming.spare(&key, room).unwrap()] {
+        let user = connector.fold_user_name(user);
+        assert!(!user_exists(fixture, &user).await.unwrap(), "{context}: {user} is left");
+    }
 }
