@@ -8,7 +8,7 @@ use super::driver::{found, step, tables};
 use super::fresh::System;
 use super::{Fulfilment, Order, Parts};
 use crate::engine::{Action, Created, EngineConnector, Login, Reads, SourceEngine};
-use crate::model::{ConnectionId, EnvironmentId, SecretId, SecretName, Source, SourceKey, Subscription};
+use crate::model::{ConnectionId, Credentials, EnvironmentId, SecretId, SecretName, Source, SourceKey, Subscription};
 use crate::portal::{Question, Wanted};
 use crate::store::{Change, Key, NewSecret, SecretVersion, Slot, Stored, StoredSecret, Write, WriteOutcome};
 use crate::workflow::{Answer, CarryRun, CarryTask, ConsumerRun, ConsumerTask, Did, Effect, Next, ProducerRun};
@@ -183,13 +183,12 @@ impl Look<'_> {
                 self.session = Some(self.connector.connect(self.source, self.deadline).await?);
                 Answer::Done
             }
-            Effect::Unlock => match self.session.take() {
-                Some(session) => {
+            Effect::Unlock => {
+                if let Some(session) = self.session.take() {
                     session.close().await?;
-                    Answer::Done
                 }
-                None => Answer::Done,
-            },
+                Answer::Done
+            }
             Effect::Ask => Answer::Wanted(
                 producer.portal.wanted(&Question::about(&self.order.subscription, self.order.wish)).await?,
             ),
@@ -214,23 +213,9 @@ impl Look<'_> {
                 sketch.put(name, secret)?
             }
             Effect::Propose(name, version, value) => {
-                sketch
-                    .steps
-                    .push(PlannedStep::Secret(format!("put the credentials of {} into the secret {name}", value.user)));
-                let Slot::Live(mut secret) = sketch.secret(&*self.credentials, name).await? else {
-                    return Ok(Answer::Slot(Slot::Empty));
-                };
-                secret.version.clone_from(version);
-                secret.credentials.clone_from(value);
-                let slot = Slot::Live(secret);
-                sketch.proposed.insert(name.clone(), slot.clone());
-                Answer::Slot(slot)
+                Answer::Slot(sketch.propose(&*self.credentials, name, version, value).await?)
             }
-            Effect::Promote { secret: name, .. } => {
-                sketch.steps.push(PlannedStep::Secret(format!("make them the current ones of the secret {name}")));
-                sketch.secrets.extend(sketch.proposed.remove(name).map(|slot| (name.clone(), slot)));
-                Answer::Wrote(WriteOutcome::Written)
-            }
+            Effect::Promote { secret, .. } => sketch.promote(secret),
             Effect::ReplaceCopy(name, _, secret) => {
                 sketch.steps.push(PlannedStep::Secret(format!("bring the secret {name} up to date")));
                 sketch.put(name, secret)?;
@@ -335,6 +320,30 @@ impl Sketch {
             Some(slot) => Ok(slot.clone()),
             None => store.read(name).await,
         }
+    }
+
+    async fn propose(
+        &mut self,
+        store: &dyn CredentialStore,
+        name: &SecretName,
+        version: &SecretVersion,
+        value: &Credentials,
+    ) -> Result<Slot> {
+        let mut slot = self.secret(store, name).await?;
+        if let Slot::Live(secret) = &mut slot {
+            let what = format!("put the credentials of {} beside those in the secret {name}", value.user);
+            self.steps.push(PlannedStep::Secret(what));
+            secret.version.clone_from(version);
+            secret.credentials.clone_from(value);
+            self.proposed.insert(name.clone(), slot.clone());
+        }
+        Ok(slot)
+    }
+
+    fn promote(&mut self, name: &SecretName) -> Answer {
+        self.steps.push(PlannedStep::Secret(format!("make them the current ones of the secret {name}")));
+        self.secrets.extend(self.proposed.remove(name).map(|slot| (name.clone(), slot)));
+        Answer::Wrote(WriteOutcome::Written)
     }
 
     fn shared(&self, id: &SecretId) -> Option<Slot> {

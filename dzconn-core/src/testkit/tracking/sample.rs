@@ -111,7 +111,7 @@ impl Sample {
                 secret_id: (n.is_multiple_of(2)).then(|| self.secret(n)),
                 copy: secret_name("dz-conn-c-project-environment-1"),
                 // In every state that a rotation leaves, and as before there were any.
-                spare: (n % 4 > 0).then(|| UserName::new("dz_'\"`]\\ü_b").expect("a user name")),
+                spare: (!n.is_multiple_of(4)).then(|| UserName::new("dz_'\"`]\\ü_b").expect("a user name")),
                 turn: [None, Some(TurnStage::Preparing), Some(TurnStage::Ready), Some(TurnStage::Delivering)][n % 4]
                     .map(|stage| Turn { id: TurnId::from_bits(u128::MAX - 7 * n as u128), stage }),
             }),
