@@ -8,7 +8,9 @@ use super::driver::{found, step, tables};
 use super::fresh::System;
 use super::{Fulfilment, Order, Parts};
 use crate::engine::{Action, Created, EngineConnector, Login, Reads, SourceEngine};
-use crate::model::{ConnectionId, Credentials, EnvironmentId, SecretId, SecretName, Source, SourceKey, Subscription};
+use crate::model::{
+    ConnectionId, Credentials, EnvironmentId, SecretId, SecretName, Source, SourceKey, Subscription, UserName,
+};
 use crate::portal::{Question, Wanted};
 use crate::store::{Change, Key, NewSecret, SecretVersion, Slot, Stored, StoredSecret, Write, WriteOutcome};
 use crate::workflow::{Answer, CarryRun, CarryTask, ConsumerRun, ConsumerTask, Did, Effect, Next, ProducerRun};
@@ -233,19 +235,7 @@ impl Look<'_> {
                 sketch.secrets.insert(name.clone(), Slot::Burnt);
                 Answer::Done
             }
-            Effect::CreateUser(credentials) => {
-                let user = &credentials.user;
-                let is = match sketch.users.get(user.as_str()) {
-                    Some(is) => *is,
-                    None => self.session()?.user_exists(user).await?,
-                };
-                if is {
-                    return Ok(Answer::Created(Created::Existed));
-                }
-                sketch.users.insert(user.as_str().to_owned(), true);
-                self.statements(sketch, &Action::CreateUser(user.clone()));
-                Answer::Created(Created::New)
-            }
+            Effect::CreateUser(credentials) => Answer::Created(self.create_user(sketch, &credentials.user).await?),
             Effect::SetPassword(credentials) => {
                 sketch.users.insert(credentials.user.as_str().to_owned(), true);
                 self.statements(sketch, &Action::SetPassword(credentials.user.clone()));
@@ -277,6 +267,19 @@ impl Look<'_> {
             }
             Effect::Reads(..) => Answer::Reads(Reads::No),
         })
+    }
+
+    async fn create_user(&mut self, sketch: &mut Sketch, user: &UserName) -> Result<Created> {
+        let is = match sketch.users.get(user.as_str()) {
+            Some(is) => *is,
+            None => self.session()?.user_exists(user).await?,
+        };
+        if is {
+            return Ok(Created::Existed);
+        }
+        sketch.users.insert(user.as_str().to_owned(), true);
+        self.statements(sketch, &Action::CreateUser(user.clone()));
+        Ok(Created::New)
     }
 
     fn statements(&self, sketch: &mut Sketch, action: &Action) {
