@@ -18,7 +18,7 @@
 //! | `attempt` | how many failures the run has had before |
 //! | `elapsed_ms` | how long the effect took |
 //! | `domain`, `project`, `environment`, `account` | whose access it is: the consumer's |
-//! | `connection`, `path`, `asset`, `listing` | to what, as it was published |
+//! | `connection`, `path`, `asset`, `listing` | to what, as it was published; of a rotation only the connection |
 //! | `subscription`, `event` | what asked for it, where the host has said: the subscription's id and the event's |
 //! | `user` | the database user |
 //! | `table` | the table in the source, name by name; of a revoke all tables, separated by `, ` |
@@ -27,6 +27,9 @@
 //! | `readers` | of a share: who may read the secret |
 //! | `records` | of a write of tracking records: which |
 //! | `role`, `policy`, `database` | of an environment: its user role, and which of the others it is about |
+//!
+//! A rotation makes a second user as good as the first: `create_user` or `set_password`, and `grant` for each table, with the `user` that
+//! is made; and the environment's credentials are new with `promote_secret`.
 //!
 //! When somebody got access to a table is the time of `effect = "grant"`, `outcome = "done"` with that `environment` and
 //! `table`; when it ended, that of `revoke` or `drop_user` with the same `user`:
@@ -43,6 +46,7 @@ use std::time::Duration;
 
 use crate::environment::{self, Environment};
 use crate::model::{Owner, Principal, Subscription};
+use crate::reconcile::books::UNKNOWN_PATH;
 use crate::store::WriteOutcome;
 use crate::workflow::{Answer, Effect};
 use crate::{Error, Result};
@@ -51,13 +55,15 @@ use crate::{Error, Result};
 pub const TARGET: &str = "dzconn::audit";
 
 /// The names of effects: those that may change something first, then those that look.
-pub const EFFECTS: [&str; 24] = [
+pub const EFFECTS: [&str; 27] = [
     "create_user",
     "set_password",
     "grant",
     "revoke",
     "drop_user",
     "create_secret",
+    "propose_secret",
+    "promote_secret",
     "share_secret",
     "burn_secret",
     "create_copy",
@@ -69,6 +75,7 @@ pub const EFFECTS: [&str; 24] = [
     "ask",
     "read_records",
     "find",
+    "list_tables",
     "resolve",
     "read_secret",
     "inspect_secret",
@@ -135,6 +142,8 @@ impl Run<'_> {
             ($level:expr) => {
                 if tracing::enabled!(target: TARGET, $level) {
                     let Subscription { domain, consumer, asset, listing, location, subscription, event } = self.subscription;
+                    // A rotation is of none.
+                    let of_asset = location.path.as_str() != UNKNOWN_PATH;
                     let Details { user, table, take_back, secret, readers, records } = details(effect);
                     tracing::event!(
                         target: TARGET,
@@ -152,9 +161,9 @@ impl Run<'_> {
                         environment = consumer.environment.as_str(),
                         account = consumer.owner.account.as_str(),
                         connection = location.connection.as_str(),
-                        path = location.path.as_str(),
-                        asset = asset.id.as_str(),
-                        listing = listing.id.as_str(),
+                        path = of_asset.then(|| location.path.as_str()),
+                        asset = of_asset.then(|| asset.id.as_str()),
+                        listing = of_asset.then(|| listing.id.as_str()),
                         subscription = subscription.as_ref().map(|id| id.as_str()),
                         event = event.as_deref(),
                         user,
@@ -191,11 +200,14 @@ fn name(effect: &Effect) -> &'static str {
         Effect::Ask => "ask",
         Effect::Read(_) => "read_records",
         Effect::Find => "find",
+        Effect::Tables => "list_tables",
         Effect::Commit(_) => "commit",
         Effect::Resolve(_) => "resolve",
         Effect::ReadSecret(_) => "read_secret",
         Effect::InspectSecret(_) => "inspect_secret",
         Effect::CreateSecret(..) => "create_secret",
+        Effect::Propose(..) => "propose_secret",
+        Effect::Promote { .. } => "promote_secret",
         Effect::Share(..) => "share_secret",
         Effect::Burn(_) => "burn_secret",
         Effect::CreateUser(_) => "create_user",
@@ -228,9 +240,11 @@ fn details(effect: &Effect) -> Details {
         Effect::Reads(user, table) => Details { user: text(user), table: text(table), ..none },
         Effect::DropUser(user) => Details { user: text(user), ..none },
         Effect::Share(name, readers) => Details { secret: text(name), readers: list(readers), ..none },
+        Effect::Propose(name, _, value) => Details { user: text(&value.user), secret: text(name), ..none },
         Effect::ReadSecret(name)
         | Effect::InspectSecret(name)
         | Effect::CreateSecret(name, _)
+        | Effect::Promote { secret: name, .. }
         | Effect::Burn(name)
         | Effect::ReadCopy(name)
         | Effect::CreateCopy(name, _)
@@ -242,7 +256,7 @@ fn details(effect: &Effect) -> Details {
             let keys: Vec<_> = transaction.changes.iter().map(|change| &change.key).collect();
             Details { records: list(&keys), ..none }
         }
-        Effect::Lock | Effect::Unlock | Effect::Ask | Effect::Find | Effect::Resolve(_) => none,
+        Effect::Lock | Effect::Unlock | Effect::Ask | Effect::Find | Effect::Tables | Effect::Resolve(_) => none,
     }
 }
 

@@ -1,5 +1,5 @@
-//! Every point between two calls of a grant and a revoke: the process vanishes there, and whatever comes next puts it right. On
-//! real servers with a real store, and on the stand-ins of Secrets Manager and `DynamoDB` with a source in memory.
+//! Every point between two calls of a grant, a revoke and a rotation: the process vanishes there, and whatever comes next puts it
+//! right. On real servers with a real store, and on the stand-ins of Secrets Manager and `DynamoDB` with a source in memory.
 
 // A test may panic: that is how it fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use dzconn_core::fulfilment::Settings;
 use dzconn_core::memory::MemoryCatalog;
-use dzconn_core::model::TableName;
+use dzconn_core::model::{Credentials, SourceKey, TableName, UserNaming};
 use dzconn_core::sqlite::{LocalOptions, LocalStore};
-use dzconn_core::store::Query;
-use dzconn_core::testkit::engine::{EngineFixture, MemoryFixture};
+use dzconn_core::store::{Query, Slot};
+use dzconn_core::testkit::engine::{Attempt, Attempted, EngineFixture, MemoryFixture};
 use dzconn_core::testkit::faults::{Faults, When};
 use dzconn_core::workflow::Outcome;
-use dzconn_core::{CredentialStore as _, Engines, Error, Fulfilment, Result, TrackingStore as _};
+use dzconn_core::{CredentialStore, Engines, Error, Fulfilment, Result, TrackingStore as _};
 use dzconn_tests::aws::{AwsWorld, MOTO, role_of};
 use dzconn_tests::engine::{Admin, harness};
 use dzconn_tests::world::{subscription, user_exists};
@@ -27,15 +27,23 @@ use tokio::runtime::Handle;
 struct Main {
     name: &'static str,
     before: &'static [&'static str],
-    grants: bool,
+    work: Work,
 }
 
-/// First and n-th asset, granted and revoked.
-const MAINS: [Main; 4] = [
-    Main { name: "the_first_grant", before: &[], grants: true },
-    Main { name: "a_further_grant", before: &["offices"], grants: true },
-    Main { name: "a_revoke_that_leaves_others", before: &["employees", "offices"], grants: false },
-    Main { name: "the_last_revoke", before: &["employees"], grants: false },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Grant,
+    Revoke,
+    Rotate,
+}
+
+/// First and n-th asset, granted and revoked; and a rotation.
+const MAINS: [Main; 5] = [
+    Main { name: "the_first_grant", before: &[], work: Work::Grant },
+    Main { name: "a_further_grant", before: &["offices"], work: Work::Grant },
+    Main { name: "a_revoke_that_leaves_others", before: &["employees", "offices"], work: Work::Revoke },
+    Main { name: "the_last_revoke", before: &["employees"], work: Work::Revoke },
+    Main { name: "a_rotation", before: &["employees"], work: Work::Rotate },
 ];
 
 fn main() -> ExitCode {
@@ -134,6 +142,39 @@ impl<'a> World<'a> {
     }
 }
 
+impl World<'_> {
+    /// What is run, and vanishes.
+    async fn main(&self, fixture: &dyn EngineFixture, work: Work, table: &TableName) -> Result<()> {
+        if work == Work::Rotate {
+            let environment = self.environment.parse()?;
+            return self.fulfilment.rotate(&fixture.source().connection, &environment).await.map(drop);
+        }
+        self.run(fixture, table, work == Work::Grant).await.map(drop)
+    }
+
+    /// What the environment's secret holds.
+    async fn held(&self) -> Credentials {
+        let store: Arc<dyn CredentialStore> = match &self.stores {
+            Stores::Local(store, _) => Arc::new(store.credentials()),
+            Stores::Aws(aws) => Arc::new(aws.secrets_as_role(&aws.consumer).await.unwrap()),
+        };
+        let names = store.names("dz-conn-c-").await.unwrap();
+        let name = names.into_iter().find(|name| name.as_str().contains(&self.environment)).expect("a copy");
+        match store.read(&name).await.unwrap() {
+            Slot::Live(secret) => secret.credentials,
+            slot => panic!("{slot:?}"),
+        }
+    }
+}
+
+/// With what the environment's secret holds, the table is read.
+async fn opens(fixture: &dyn EngineFixture, credentials: &Credentials, table: &TableName, context: &str) {
+    let session = fixture.open(credentials).await.unwrap();
+    let mut session = session.unwrap_or_else(|| panic!("{context}: the secret does not log in"));
+    let read = session.attempt(&Attempt::Read(table.clone())).await.unwrap();
+    assert_eq!(read, Attempted::Did(2), "{context}");
+}
+
 async fn every_point(fixture: &dyn EngineFixture, main: Main, aws: Option<&AwsWorld>) {
     let tables = ["employees", "offices", "salaries"].map(|name| fixture.table(name));
     for table in &tables {
@@ -142,18 +183,17 @@ async fn every_point(fixture: &dyn EngineFixture, main: Main, aws: Option<&AwsWo
     let table = |name: &str| tables.iter().find(|table| table.name().eq_ignore_ascii_case(name)).unwrap();
     let mut points = 0;
     for n in 0.. {
-        for when in [When::Before, When::After] {
-            // Between two calls there is one point, of which the processes know two sides. Here the stores are what is tried.
-            if aws.is_some() && when == When::After && n > 0 {
-                continue;
-            }
+        // Before a call the world is as it was after the last one. Where stores are tried, or a look takes a login, once is enough.
+        let once = aws.is_some() || main.work == Work::Rotate;
+        let whens = if once && n > 0 { &[When::After][..] } else { &[When::Before, When::After] };
+        for when in whens.iter().copied() {
             let world = World::new(fixture, aws).await;
             for name in main.before {
                 world.run(fixture, table(name), true).await.unwrap();
             }
             world.faults.vanish(n, when);
             let vanished = tokio::select! {
-                outcome = world.run(fixture, table("employees"), main.grants) => { outcome.unwrap(); false }
+                outcome = world.main(fixture, main.work, table("employees")) => { outcome.unwrap(); false }
                 () = world.faults.vanished() => true,
             };
             world.faults.heal();
@@ -163,10 +203,20 @@ async fn every_point(fixture: &dyn EngineFixture, main: Main, aws: Option<&AwsWo
                 return;
             }
             points += 1;
-            // In turn: the same run again, the opposite one, one for another asset.
-            match points % 3 {
-                0 => finish(fixture, &world, table("employees"), main.grants, &context).await,
-                1 => finish(fixture, &world, table("employees"), !main.grants, &context).await,
+            if main.work == Work::Rotate {
+                // At every moment.
+                opens(fixture, &world.held().await, table("employees"), &context).await;
+            }
+            // In turn: the same run again, the opposite one, one for another asset; after a rotation that cannot be taken back,
+            // the last revoke, or nothing.
+            match (points % 3, main.work) {
+                (0, Work::Rotate) => {
+                    world.main(fixture, main.work, table("employees")).await.unwrap();
+                    opens(fixture, &world.held().await, table("employees"), &context).await;
+                }
+                (1, Work::Rotate) => {}
+                (0, _) => finish(fixture, &world, table("employees"), main.work == Work::Grant, &context).await,
+                (1, _) => finish(fixture, &world, table("employees"), main.work == Work::Revoke, &context).await,
                 _ => finish(fixture, &world, table("salaries"), true, &context).await,
             }
             for name in ["employees", "offices", "salaries"] {
@@ -179,15 +229,10 @@ async fn every_point(fixture: &dyn EngineFixture, main: Main, aws: Option<&AwsWo
 
 /// The next run succeeds, and what it grants is read with what the consumer's secret holds.
 async fn finish(fixture: &dyn EngineFixture, world: &World<'_>, table: &TableName, grants: bool, context: &str) {
-    use dzconn_core::testkit::engine::{Attempt, Attempted};
-
     let outcome = world.run(fixture, table, grants).await.unwrap_or_else(|error| panic!("{context}: {error}"));
     match outcome {
         Outcome::Granted(granted) => {
-            let session = fixture.open(&granted.credentials).await.unwrap();
-            let mut session = session.unwrap_or_else(|| panic!("{context}: the secret does not log in"));
-            let read = session.attempt(&Attempt::Read(table.clone())).await.unwrap();
-            assert_eq!(read, Attempted::Did(2), "{context}");
+            opens(fixture, &granted.credentials, table, context).await;
         }
         Outcome::Revoked(_) => assert!(!grants, "{context}"),
         other => panic!("{context}: {other:?}"),
@@ -195,12 +240,12 @@ async fn finish(fixture: &dyn EngineFixture, world: &World<'_>, table: &TableNam
 }
 
 async fn nothing_is_left(fixture: &dyn EngineFixture, world: &World<'_>, context: &str) {
-    use dzconn_core::model::{SourceKey, UserNaming};
-
     assert_eq!(world.left().await, Vec::<String>::new(), "{context}");
     let key = SourceKey { connection: fixture.source().connection, environment: world.environment.parse().unwrap() };
     let connector = fixture.connector();
-    let user = UserNaming::default().name(&key, connector.max_user_name()).unwrap();
-    let user = connector.fold_user_name(user);
-    assert!(!user_exists(fixture, &user).await.unwrap(), "{context}: {user} is left");
+    let (naming, room) = (UserNaming::default(), connector.max_user_name());
+    for user in [naming.name(&key, room).unwrap(), naming.spare(&key, room).unwrap()] {
+        let user = connector.fold_user_name(user);
+        assert!(!user_exists(fixture, &user).await.unwrap(), "{context}: {user} is left");
+    }
 }

@@ -357,6 +357,8 @@ fn records_are_told_with_all_members() {
             secret: source.secret_name.clone(),
             secret_id: Some(source.secret_arn.clone()),
             copy: SecretName::new("dz-conn-c-1").unwrap(),
+            spare: None,
+            turn: None,
         }),
         older: BTreeSet::default(),
         settled: 2,

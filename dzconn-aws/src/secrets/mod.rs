@@ -17,6 +17,8 @@
 //! | `inspect` | 2: the value does not tell whether another version is pending |
 //! | `create` | 1; 2 if something is there already; 2 if the name is burnt |
 //! | `replace` | 2: there is no conditional write of a value, only of a label; 3 in a conflict |
+//! | `propose` | 1; 2 if the version is there already |
+//! | `promote` | 2; 3 if the current one was moved by somebody else |
 //! | `share` | 2; 1 if it is shared so already; 0 if this process saw that within five minutes |
 //! | `burn` | 1; 2 if the deletion of a burnt one is refused; 3 if nothing is there |
 //! | `names` | 1 for each 100 secrets |
@@ -24,6 +26,7 @@
 mod admin;
 mod arn;
 mod policy;
+mod propose;
 mod read;
 mod share;
 mod stores;
@@ -37,7 +40,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
-use dzconn_core::model::{Owner, Principal, SecretId, SecretName};
+use dzconn_core::model::{Credentials, Owner, Principal, SecretId, SecretName};
 use dzconn_core::store::{CredentialStore, NewSecret, SecretVersion, Slot, WriteOutcome};
 use dzconn_core::{Error, ErrorKind, Result};
 
@@ -154,6 +157,14 @@ impl CredentialStore for SecretsManager {
 
     async fn replace(&self, name: &SecretName, seen: &SecretVersion, secret: &NewSecret) -> Result<WriteOutcome> {
         self.replace_value(name, seen, secret).await
+    }
+
+    async fn propose(&self, name: &SecretName, version: &SecretVersion, value: &Credentials) -> Result<Slot> {
+        self.propose_version(name, version, value).await
+    }
+
+    async fn promote(&self, name: &SecretName, seen: &SecretVersion, version: &SecretVersion) -> Result<WriteOutcome> {
+        self.promote_version(name, seen, version).await
     }
 
     async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()> {

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use dzconn_core::model::{Credentials, SecretId, SecretName};
 use dzconn_core::store::{SecretVersion, Slot, StoredSecret};
 use dzconn_core::{Error, ErrorKind, Result, Secret};
 
 use super::arn::SecretArn;
-use super::{CURRENT, INVALID_REQUEST, NOT_FOUND, PENDING, SERVICE, SecretsManager};
+use super::{CURRENT, INVALID_REQUEST, NOT_FOUND, PENDING, PREVIOUS, SERVICE, SecretsManager};
 use crate::error::{code_of, from_sdk, from_sdk_quietly, is_of_role};
 
 /// What stands under a name between its creation by a burn and its deletion. It is no secret, and reads as burnt already.
@@ -49,14 +50,27 @@ impl Description {
         self.stages.get(version).is_some_and(|labels| labels.iter().any(|is| is == label))
     }
 
-    fn pending_besides(&self, current: &str) -> bool {
-        self.stages.keys().any(|version| version != current && self.carries(version, PENDING))
+    /// The version that waits. One that was in force already does not, whoever left the label there.
+    fn pending_besides(&self, current: &str) -> Option<SecretVersion> {
+        let waits = |version: &&String| {
+            *version != current && self.carries(version, PENDING) && !self.carries(version, PREVIOUS)
+        };
+        self.stages.keys().find(waits).map(SecretVersion::new)
     }
 }
 
 /// One call. The label is named although it is the default: for a version that got it by a move, not every stand-in knows that.
 pub(super) async fn get(client: &Client, id: &str) -> Result<Found> {
-    let answer = match client.get_secret_value().secret_id(id).version_stage(CURRENT).send().await {
+    found(id, client.get_secret_value().secret_id(id).version_stage(CURRENT)).await
+}
+
+/// One call, for a version whether it is in force or not.
+pub(super) async fn get_version(client: &Client, id: &str, version: &str) -> Result<Found> {
+    found(id, client.get_secret_value().secret_id(id).version_id(version)).await
+}
+
+async fn found(id: &str, call: GetSecretValueFluentBuilder) -> Result<Found> {
+    let answer = match call.send().await {
         Ok(answer) => answer,
         Err(error) => {
             return match code_of(&error) {
@@ -78,7 +92,7 @@ pub(super) async fn get(client: &Client, id: &str) -> Result<Found> {
 }
 
 /// What a value is, as a slot.
-fn slot_of(name: &str, value: Value) -> Result<Slot> {
+pub(super) fn slot_of(name: &str, value: Value) -> Result<Slot> {
     let Value { arn, version, text } = value;
     let text = text.ok_or_else(|| invalid(name, "holds bytes instead of text"))?;
     if text.expose() == USED_UP {
@@ -86,7 +100,7 @@ fn slot_of(name: &str, value: Value) -> Result<Slot> {
     }
     let credentials = Credentials::from_json(&text).map_err(|error| about(name, &error))?;
     let id = SecretId::new(arn)?;
-    Ok(Slot::Live(Box::new(StoredSecret { id, version: SecretVersion::new(version), credentials, pending: false })))
+    Ok(Slot::Live(Box::new(StoredSecret { id, version: SecretVersion::new(version), credentials, pending: None })))
 }
 
 pub(super) fn invalid(name: &str, what: &str) -> Error {

@@ -37,7 +37,7 @@ impl SecretsManager {
                     // As it will be read: mariadb is written as mysql.
                     let credentials = Credentials::from_json(&text)?;
                     let (id, version) = (SecretId::new(arn)?, SecretVersion::new(version));
-                    return Ok(Slot::Live(Box::new(StoredSecret { id, version, credentials, pending: false })));
+                    return Ok(Slot::Live(Box::new(StoredSecret { id, version, credentials, pending: None })));
                 }
                 Made::Exists => self.read_slot(name).await?,
                 Made::Refused(error) => self.burnt_or(&self.client, name.as_str(), error).await?,

@@ -35,6 +35,10 @@ pub(super) const PHASE: &str = "dzconn_phase";
 pub(super) const GENERATION: &str = "dzconn_generation";
 pub(super) const USER: &str = "dzconn_user";
 pub(super) const COPY: &str = "dzconn_copy_secret_name";
+/// The other user of the generation, and the rotation that is under way. Items written before there were rotations have none.
+pub(super) const SPARE: &str = "dzconn_spare_user";
+pub(super) const TURN: &str = "dzconn_turn";
+pub(super) const TURN_STAGE: &str = "dzconn_turn_stage";
 pub(super) const OLDER: &str = "dzconn_older_assets";
 pub(super) const SETTLED: &str = "dzconn_settled";
 pub(super) const OPEN: &str = "dzconn_open";

@@ -45,7 +45,7 @@ pub(super) fn generation(
     };
     // It knew engines with room for the whole of an environment's id alone.
     let user = UserNaming::PerEnvironment.name(key, usize::MAX)?;
-    Ok(Generation { id, user, secret, secret_id, copy })
+    Ok(Generation { id, user, secret, secret_id, copy, spare: None, turn: None })
 }
 
 fn copy_name(project: &ProjectId, key: &SourceKey, id: GenerationId) -> Result<SecretName> {

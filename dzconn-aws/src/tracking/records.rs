@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use dzconn_core::model::{
     AssetRecord, DATA_ASSETS_LIMIT, EntryRecord, Generation, Location, MappingRecord, OpenEntry, OpenState, Owner,
-    Phase, Place as Granted, Publication, RetiredGeneration, SecretId, SourceKey, SourceRecord, TableName, Version,
-    Wanted, WantedRecord,
+    Phase, Place as Granted, Publication, RetiredGeneration, SecretId, SourceKey, SourceRecord, TableName, Turn,
+    TurnStage, Version, Wanted, WantedRecord,
 };
 use dzconn_core::store::{Key, Record, Stored};
 use dzconn_core::{Error, Result};
@@ -18,6 +18,8 @@ use super::{names, older};
 const PHASES: &[(&str, Phase)] =
     &[("active", Phase::Active), ("dropping", Phase::Dropping), ("retired", Phase::Retired)];
 const OPEN_STATES: &[(&str, OpenState)] = &[("granting", OpenState::Granting), ("revoking", OpenState::Revoking)];
+const TURN_STAGES: &[(&str, TurnStage)] =
+    &[("preparing", TurnStage::Preparing), ("ready", TurnStage::Ready), ("delivering", TurnStage::Delivering)];
 const WISHES: &[(&str, Wanted)] = &[("grant", Wanted::Grant), ("retain", Wanted::Retain), ("revoke", Wanted::Revoke)];
 
 /// The kinds of records.
@@ -53,7 +55,9 @@ impl Kind {
     /// Our own attributes that a record of this kind may lack: a write without them removes them.
     pub(super) const fn optional(self) -> &'static [&'static str] {
         match self {
-            Self::Source => &[names::GENERATION, names::USER, names::COPY],
+            Self::Source => {
+                &[names::GENERATION, names::USER, names::COPY, names::SPARE, names::TURN, names::TURN_STAGE]
+            }
             Self::Asset => PLACE,
             Self::Entry | Self::Mapping | Self::Wanted => &[],
         }
@@ -114,8 +118,12 @@ fn encode_source(item: &mut Item, record: &SourceRecord) {
         texts(names::REVOKED, &record.revoked),
         (names::RETIRED.to_owned(), AttributeValue::L(retired.collect())),
     ]);
-    if let Some(Generation { id, user, copy, .. }) = generation {
+    if let Some(Generation { id, user, copy, spare, turn, .. }) = generation {
         item.extend([text(names::GENERATION, id), text(names::USER, user), text(names::COPY, copy)]);
+        item.extend(spare.as_ref().map(|spare| text(names::SPARE, spare)));
+        if let Some(Turn { id, stage }) = turn {
+            item.extend([text(names::TURN, id), text(names::TURN_STAGE, word(TURN_STAGES, *stage))]);
+        }
     }
 }
 
@@ -252,6 +260,11 @@ fn decode_source(a: &Attributes<'_>, older: bool, copies: &older::Copies) -> Res
             secret: older::secret_name(a)?,
             secret_id: a.optional(names::SECRET_ARN)?,
             copy: a.needed(names::COPY)?,
+            spare: a.optional(names::SPARE)?,
+            turn: match a.optional(names::TURN)? {
+                Some(id) => Some(Turn { id, stage: a.one_of(names::TURN_STAGE, TURN_STAGES)? }),
+                None => None,
+            },
         }),
     };
     let texts = |name| a.texts(name)?.ok_or_else(|| a.invalid(name, "is missing"));

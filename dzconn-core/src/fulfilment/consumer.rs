@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::driver::Driver;
+use super::driver::{Driver, about};
 use super::fresh::System;
 use super::settings::Settings;
 use crate::model::Subscription;
 use crate::store::CredentialStores;
-use crate::workflow::{Answer, Consumed, ConsumerRun, ConsumerTask, Delivery, Next};
-use crate::{Deadline, Result, Step, TrackingStore};
+use crate::workflow::{Answer, CarryRun, CarryTask, Consumed, ConsumerRun, ConsumerTask, Delivery, Next};
+use crate::{Changed, CredentialStore, Deadline, Result, Step, TrackingStore};
 
 /// What runs in the consumer's account.
 #[derive(Debug)]
@@ -29,15 +29,8 @@ impl Consumer {
         delivery: Option<Delivery>,
         deadline: Deadline,
     ) -> Result<Consumed> {
-        let mut driver = Driver::new(subscription, &*self.tracking, &self.settings, deadline);
-        let copies = deadline.run("finding the consumer's secrets", self.copies.of(&subscription.consumer.owner)).await;
-        let copies = copies.map_err(|error| {
-            let Subscription { consumer, location, .. } = subscription;
-            error.at(Step::ConsumerSecret).on_asset(&location.path).for_environment(&consumer.environment)
-        })?;
-        driver.copies = Some(&*copies);
-        // The producer's part has.
-        driver.touched = true;
+        let copies = self.copies(subscription, deadline).await?;
+        let mut driver = self.driver(subscription, &*copies, deadline);
         let task = ConsumerTask { subscription: subscription.clone(), delivery };
         let mut run = ConsumerRun::new(Arc::new(task));
         let mut answer = Answer::Begin;
@@ -59,5 +52,43 @@ impl Consumer {
             }
             Some(error) => Err(error),
         }
+    }
+
+    /// Carries what was rotated into the consumer's copy.
+    ///
+    /// # Errors
+    /// What kept it from getting to an end; running it again goes on.
+    pub async fn carry(&self, task: Arc<CarryTask>, deadline: Deadline) -> Result<Consumed> {
+        let copies = self.copies(&task.subscription, deadline).await?;
+        let mut driver = self.driver(&task.subscription, &*copies, deadline);
+        let mut run = CarryRun::new(Arc::clone(&task));
+        let mut answer = Answer::Begin;
+        loop {
+            match run.next(answer, &mut System) {
+                Next::Do(effect) => answer = driver.perform(&effect).await?,
+                Next::End(Consumed { failure: Some(failure), .. }) => {
+                    return Err(driver.error(&failure).changed(Changed::Unfinished));
+                }
+                Next::End(consumed) => return Ok(consumed),
+            }
+        }
+    }
+
+    async fn copies(&self, subscription: &Subscription, deadline: Deadline) -> Result<Arc<dyn CredentialStore>> {
+        let copies = deadline.run("finding the consumer's secrets", self.copies.of(&subscription.consumer.owner)).await;
+        copies.map_err(|error| about(error.at(Step::ConsumerSecret), subscription))
+    }
+
+    fn driver<'a>(
+        &'a self,
+        subscription: &'a Subscription,
+        copies: &'a dyn CredentialStore,
+        deadline: Deadline,
+    ) -> Driver<'a> {
+        let mut driver = Driver::new(subscription, &*self.tracking, &self.settings, deadline);
+        driver.copies = Some(copies);
+        // The producer's part has.
+        driver.touched = true;
+        driver
     }
 }

@@ -10,6 +10,7 @@ use crate::audit;
 use crate::engine::{Created, EngineConnector, Lock, LockKey, SourceEngine};
 use crate::model::{AssetId, AssetPath, Source, SourceKey, Subscription, TableName, UserName};
 use crate::portal::{Question, Wanted};
+use crate::reconcile::books::UNKNOWN_PATH;
 use crate::store::{Query, Record, WriteOutcome};
 use crate::workflow::{Answer, Effect, Failure};
 use crate::{Changed, CredentialStore, Deadline, Error, ErrorKind, Portal, Result, Step, TrackingStore};
@@ -26,6 +27,8 @@ pub(crate) struct SourceSide<'a> {
     pub(crate) portal: &'a dyn Portal,
     pub(crate) sessions: &'a Sessions,
     pub(crate) wish: Wanted,
+    /// Whether it is told what else a new user can do.
+    pub(crate) tells_excess: bool,
 }
 
 /// One run's connection to the world.
@@ -175,11 +178,10 @@ impl<'a> Driver<'a> {
     }
 
     fn about(&self, error: Error) -> Error {
-        let Subscription { consumer, location, .. } = self.subscription;
-        let error = error.on_asset(&location.path).for_environment(&consumer.environment);
+        let error = about(error, self.subscription);
         match &self.source {
             Some(side) => error.on_source(side.source),
-            None => error.on_source(&location.connection),
+            None => error.on_source(&self.subscription.location.connection),
         }
     }
 
@@ -189,6 +191,7 @@ impl<'a> Driver<'a> {
             Effect::Read(keys) => Answer::Records(tracking.read(keys).await?),
             Effect::Commit(transaction) => Answer::Wrote(tracking.commit(transaction).await?),
             Effect::Find => found(tracking, self.subscription).await?,
+            Effect::Tables => tables(tracking, &self.subscription.key()).await?,
             Effect::ReadCopy(name) => Answer::Slot(self.copies()?.read(name).await?),
             Effect::ReadShared(id) => Answer::Slot(self.copies()?.read_shared(id).await?),
             Effect::CreateCopy(name, secret) => Answer::Slot(self.copies()?.create(name, secret).await?),
@@ -201,6 +204,12 @@ impl<'a> Driver<'a> {
             Effect::ReadSecret(name) => Answer::Slot(self.side()?.credentials.read(name).await?),
             Effect::InspectSecret(name) => Answer::Slot(self.side()?.credentials.inspect(name).await?),
             Effect::CreateSecret(name, secret) => Answer::Slot(self.side()?.credentials.create(name, secret).await?),
+            Effect::Propose(name, version, value) => {
+                Answer::Slot(self.side()?.credentials.propose(name, version, value).await?)
+            }
+            Effect::Promote { secret, seen, version } => {
+                Answer::Wrote(self.side()?.credentials.promote(secret, seen, version).await?)
+            }
             Effect::Share(name, readers) => done(self.side()?.credentials.share(name, readers).await?),
             Effect::Burn(name) => done(self.side()?.credentials.burn(name).await?),
             Effect::LogIn(credentials, table) => {
@@ -243,7 +252,7 @@ impl<'a> Driver<'a> {
 
     /// What a new user can do beyond its grant is worth telling, and not worth failing for.
     async fn look_for_excess(&mut self, user: &UserName, table: &TableName) {
-        if !self.new_user {
+        if !self.new_user || !self.source.is_some_and(|side| side.tells_excess) {
             return;
         }
         let Some(session) = &mut self.session else { return };
@@ -268,6 +277,13 @@ impl<'a> Driver<'a> {
             None => Err(Error::new(ErrorKind::LockLost, "there is no session on the source any more")),
         }
     }
+}
+
+/// Whose error it is, and of which asset, if it is of one.
+pub(super) fn about(error: Error, subscription: &Subscription) -> Error {
+    let error = error.for_environment(&subscription.consumer.environment);
+    let path = &subscription.location.path;
+    if path.as_str() == UNKNOWN_PATH { error } else { error.on_asset(path) }
 }
 
 /// Takes the source's lock for a key.
@@ -333,6 +349,24 @@ pub(crate) async fn find(
     }
 }
 
+/// The answer to [`Effect::Tables`].
+pub(crate) async fn tables(tracking: &dyn TrackingStore, key: &SourceKey) -> Result<Answer> {
+    let query = Query::Entries(key.clone());
+    let (mut tables, mut after) = (Vec::new(), None);
+    loop {
+        let page = tracking.list(&query, after.as_ref()).await?;
+        for stored in page.records {
+            if let Record::Entry(entry) = stored?.record {
+                tables.push(entry.table);
+            }
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(Answer::Tables(tables)),
+        }
+    }
+}
+
 /// Full jitter: anything up to the bound, so that runs that collided do not collide again.
 async fn pause(bound: Duration) {
     if bound.is_zero() {
@@ -347,11 +381,13 @@ pub(crate) fn step(effect: &Effect) -> Step {
     match effect {
         Effect::Lock | Effect::Unlock => Step::Lock,
         Effect::Ask => Step::Ask,
-        Effect::Read(_) | Effect::Commit(_) | Effect::Find => Step::Tracking,
+        Effect::Read(_) | Effect::Commit(_) | Effect::Find | Effect::Tables => Step::Tracking,
         Effect::Resolve(_) => Step::Resolve,
         Effect::ReadSecret(_)
         | Effect::InspectSecret(_)
         | Effect::CreateSecret(..)
+        | Effect::Propose(..)
+        | Effect::Promote { .. }
         | Effect::Share(..)
         | Effect::Burn(_) => Step::ProducerSecret,
         Effect::CreateUser(_) | Effect::SetPassword(_) => Step::User,
@@ -394,6 +430,8 @@ fn explain(error: Error) -> Error {
             "look for a rule that keeps the user out: pg_hba.conf, an account lock, a login trigger, a network rule"
         }
         ErrorKind::Contention => "try again when the rotation has ended",
+        ErrorKind::InvalidInput => "grant what the older system has granted once more first, and then rotate",
+        ErrorKind::TableNotFound => "revoke what is gone, and grant what is there by now",
         ErrorKind::Unexpected => "look for a DENY, a row security policy or another rule on the table",
         _ => return error,
     };

@@ -4,7 +4,7 @@ use super::{Fulfilment, Handled, Order, REPORT};
 use crate::model::{
     AssetId, AssetPath, DomainId, EnvironmentId, Location, Phase, SourceRecord, Subscription, TableName, Wanted,
 };
-use crate::reconcile::books::{Books, UNKNOWN, each};
+use crate::reconcile::books::{Books, UNKNOWN, UNKNOWN_PATH, each};
 use crate::reconcile::{Finding, Scope, tidy};
 use crate::store::{Change, Expect, Key, Query, Record, Stored, Transaction, WriteOutcome};
 use crate::workflow::Errand;
@@ -253,7 +253,7 @@ impl Fulfilment {
     async fn tidy_up(&self, environment: &EnvironmentId, record: &SourceRecord) -> Result<()> {
         let books = self.books(environment, &mut Vec::new()).await?;
         let asset = record.revoked.iter().next().cloned().map_or_else(|| UNKNOWN.parse(), Ok)?;
-        let path = record.data_assets.iter().next().cloned().map_or_else(|| "unknown.unknown".parse(), Ok)?;
+        let path = record.data_assets.iter().next().cloned().map_or_else(|| UNKNOWN_PATH.parse(), Ok)?;
         let location = Location { connection: record.key.connection.clone(), path, owner: record.owner.clone() };
         tidy(self, &books.subscription(record, &asset, location)?, None).await.map(drop)
     }

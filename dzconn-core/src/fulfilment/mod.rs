@@ -8,6 +8,7 @@ mod fresh;
 mod governance;
 mod plan;
 mod producer;
+mod rotate;
 mod sessions;
 mod settings;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) use driver::take_lock;
 pub use governance::{Governance, RecordedPortal};
 pub use plan::{Plan, PlannedStep};
 pub use producer::{Producer, ProducerReport};
+pub use rotate::{Rotated, Rotation};
 pub use settings::Settings;
 
 use crate::event::SubscriptionEvent;

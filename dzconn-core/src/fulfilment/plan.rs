@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::driver::{found, step};
+use super::driver::{found, step, tables};
 use super::fresh::System;
 use super::{Fulfilment, Order, Parts};
 use crate::engine::{Action, Created, EngineConnector, Login, Reads, SourceEngine};
-use crate::model::{SecretId, SecretName, Source, Subscription};
+use crate::model::{
+    ConnectionId, Credentials, EnvironmentId, SecretId, SecretName, Source, SourceKey, Subscription, UserName,
+};
 use crate::portal::{Question, Wanted};
 use crate::store::{Change, Key, NewSecret, SecretVersion, Slot, Stored, StoredSecret, Write, WriteOutcome};
-use crate::workflow::{Answer, ConsumerRun, ConsumerTask, Did, Effect, Next, ProducerRun};
+use crate::workflow::{Answer, CarryRun, CarryTask, ConsumerRun, ConsumerTask, Did, Effect, Next, ProducerRun};
 use crate::{Changed, CredentialStore, Deadline, Error, ErrorKind, Result};
 
 /// Steps that a grant or revoke would take, in order. It holds no secret.
@@ -66,6 +68,22 @@ impl Fulfilment {
         Ok(Plan { steps: sketch.steps })
     }
 
+    /// What [`rotate`](Self::rotate) would do now; as [`plan`](Self::plan).
+    ///
+    /// # Errors
+    /// As of [`plan`](Self::plan).
+    pub async fn plan_rotation(&self, connection: &ConnectionId, environment: &EnvironmentId) -> Result<Plan> {
+        let deadline = Deadline::within(self.0.producer.settings.deadline);
+        let key = SourceKey { connection: connection.clone(), environment: environment.clone() };
+        let mut sketch = Sketch::default();
+        if let Some(order) = self.turn_order(&key, deadline).await? {
+            let source = self.0.producer.source(&order, deadline).await?;
+            let result = deadline.run("the plan", self.sketch(&mut sketch, &order, &source, deadline)).await;
+            result.map_err(|error| error.changed(Changed::Nothing).for_environment(environment).on_source(&source))?;
+        }
+        Ok(Plan { steps: sketch.steps })
+    }
+
     async fn sketch(&self, sketch: &mut Sketch, order: &Order, source: &Source, deadline: Deadline) -> Result<()> {
         let producer = &self.0.producer;
         let connector = &**producer.engines.for_source(source)?;
@@ -100,10 +118,20 @@ impl Fulfilment {
             }
             return Err(Error::new(failure.kind, failure.detail.unwrap_or("the run would fail")));
         }
-        let (Did::Granted(delivery) | Did::Retained(delivery)) = end.did else {
-            return self.sketch_consumer(sketch, &mut look, None).await;
+        let delivery = match end.did {
+            Did::Granted(delivery) | Did::Retained(delivery) => Some(delivery),
+            Did::Revoked { .. } => None,
+            Did::Rotated(handover) => {
+                let task = CarryTask { subscription: order.subscription.clone(), handover };
+                let mut run = CarryRun::new(Arc::new(task));
+                let mut answer = Answer::Begin;
+                while let Next::Do(effect) = run.next(answer, &mut System) {
+                    answer = look.answer(sketch, &effect).await.map_err(|error| error.at(step(&effect)))?;
+                }
+                None
+            }
         };
-        self.sketch_consumer(sketch, &mut look, Some(delivery)).await
+        self.sketch_consumer(sketch, &mut look, delivery).await
     }
 
     async fn sketch_consumer(
@@ -132,6 +160,8 @@ struct Sketch {
     steps: Vec<PlannedStep>,
     records: BTreeMap<Key, Option<Stored>>,
     secrets: BTreeMap<SecretName, Slot>,
+    /// What waits beside the current values.
+    proposed: BTreeMap<SecretName, Slot>,
     users: BTreeMap<String, bool>,
 }
 
@@ -155,18 +185,18 @@ impl Look<'_> {
                 self.session = Some(self.connector.connect(self.source, self.deadline).await?);
                 Answer::Done
             }
-            Effect::Unlock => match self.session.take() {
-                Some(session) => {
+            Effect::Unlock => {
+                if let Some(session) = self.session.take() {
                     session.close().await?;
-                    Answer::Done
                 }
-                None => Answer::Done,
-            },
+                Answer::Done
+            }
             Effect::Ask => Answer::Wanted(
                 producer.portal.wanted(&Question::about(&self.order.subscription, self.order.wish)).await?,
             ),
             Effect::Read(keys) => Answer::Records(sketch.read(&*producer.tracking, keys).await?),
             Effect::Find => found(&*producer.tracking, &self.order.subscription).await?,
+            Effect::Tables => tables(&*producer.tracking, &self.order.subscription.key()).await?,
             Effect::Commit(transaction) => {
                 transaction.changes.iter().for_each(|change| sketch.change(change));
                 Answer::Wrote(WriteOutcome::Written)
@@ -184,6 +214,10 @@ impl Look<'_> {
                 sketch.steps.push(PlannedStep::Secret(format!("make the secret {name}")));
                 sketch.put(name, secret)?
             }
+            Effect::Propose(name, version, value) => {
+                Answer::Slot(sketch.propose(&*self.credentials, name, version, value).await?)
+            }
+            Effect::Promote { secret, .. } => sketch.promote(secret),
             Effect::ReplaceCopy(name, _, secret) => {
                 sketch.steps.push(PlannedStep::Secret(format!("bring the secret {name} up to date")));
                 sketch.put(name, secret)?;
@@ -201,19 +235,7 @@ impl Look<'_> {
                 sketch.secrets.insert(name.clone(), Slot::Burnt);
                 Answer::Done
             }
-            Effect::CreateUser(credentials) => {
-                let user = &credentials.user;
-                let is = match sketch.users.get(user.as_str()) {
-                    Some(is) => *is,
-                    None => self.session()?.user_exists(user).await?,
-                };
-                if is {
-                    return Ok(Answer::Created(Created::Existed));
-                }
-                sketch.users.insert(user.as_str().to_owned(), true);
-                self.statements(sketch, &Action::CreateUser(user.clone()));
-                Answer::Created(Created::New)
-            }
+            Effect::CreateUser(credentials) => Answer::Created(self.create_user(sketch, &credentials.user).await?),
             Effect::SetPassword(credentials) => {
                 sketch.users.insert(credentials.user.as_str().to_owned(), true);
                 self.statements(sketch, &Action::SetPassword(credentials.user.clone()));
@@ -245,6 +267,19 @@ impl Look<'_> {
             }
             Effect::Reads(..) => Answer::Reads(Reads::No),
         })
+    }
+
+    async fn create_user(&mut self, sketch: &mut Sketch, user: &UserName) -> Result<Created> {
+        let is = match sketch.users.get(user.as_str()) {
+            Some(is) => *is,
+            None => self.session()?.user_exists(user).await?,
+        };
+        if is {
+            return Ok(Created::Existed);
+        }
+        sketch.users.insert(user.as_str().to_owned(), true);
+        self.statements(sketch, &Action::CreateUser(user.clone()));
+        Ok(Created::New)
     }
 
     fn statements(&self, sketch: &mut Sketch, action: &Action) {
@@ -290,6 +325,30 @@ impl Sketch {
         }
     }
 
+    async fn propose(
+        &mut self,
+        store: &dyn CredentialStore,
+        name: &SecretName,
+        version: &SecretVersion,
+        value: &Credentials,
+    ) -> Result<Slot> {
+        let mut slot = self.secret(store, name).await?;
+        if let Slot::Live(secret) = &mut slot {
+            let what = format!("put the credentials of {} beside those in the secret {name}", value.user);
+            self.steps.push(PlannedStep::Secret(what));
+            secret.version.clone_from(version);
+            secret.credentials.clone_from(value);
+            self.proposed.insert(name.clone(), slot.clone());
+        }
+        Ok(slot)
+    }
+
+    fn promote(&mut self, name: &SecretName) -> Answer {
+        self.steps.push(PlannedStep::Secret(format!("make them the current ones of the secret {name}")));
+        self.secrets.extend(self.proposed.remove(name).map(|slot| (name.clone(), slot)));
+        Answer::Wrote(WriteOutcome::Written)
+    }
+
     fn shared(&self, id: &SecretId) -> Option<Slot> {
         let live = |slot: &&Slot| matches!(slot, Slot::Live(secret) if secret.id == *id);
         self.secrets.values().find(live).cloned()
@@ -300,7 +359,7 @@ impl Sketch {
             id: SecretId::new(format!("planned:{name}"))?,
             version: SecretVersion::new("planned"),
             credentials: secret.credentials.clone(),
-            pending: false,
+            pending: None,
         }));
         self.secrets.insert(name.clone(), slot.clone());
         Ok(Answer::Slot(slot))

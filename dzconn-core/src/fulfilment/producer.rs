@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Order;
-use super::driver::{Driver, SourceSide};
+use super::driver::{Driver, SourceSide, about};
 use super::fresh::System;
 use super::sessions::{Sessions, Turn};
 use super::settings::Settings;
@@ -60,12 +60,8 @@ impl Producer {
         let location = &order.subscription.location;
         let source = deadline.run("looking the connection up", self.catalog.source(&location.connection)).await;
         source.map_err(|error| {
-            error
-                .at(Step::LookUp)
-                .on_asset(&location.path)
-                .on_source(&location.connection)
-                .for_environment(&order.subscription.consumer.environment)
-                .changed(Changed::Nothing)
+            let error = error.at(Step::LookUp).on_source(&location.connection).changed(Changed::Nothing);
+            about(error, &order.subscription)
         })
     }
 
@@ -75,13 +71,8 @@ impl Producer {
     /// What kept it from getting to an end. What it was doing is finished, or undone, by the next run.
     pub async fn run(&self, order: &Order, deadline: Deadline) -> Result<ProducerReport> {
         let location = &order.subscription.location;
-        let early = |error: Error| {
-            error
-                .on_asset(&location.path)
-                .on_source(&location.connection)
-                .for_environment(&order.subscription.consumer.environment)
-                .changed(Changed::Nothing)
-        };
+        let early =
+            |error: Error| about(error.on_source(&location.connection).changed(Changed::Nothing), &order.subscription);
         let _turn = self.turn(&order.subscription.key(), deadline).await.map_err(|e| early(e.at(Step::Lock)))?;
         let source = self.source(order, deadline).await?;
         let connector = &**self.engines.for_source(&source).map_err(|error| early(error.at(Step::LookUp)))?;
@@ -96,6 +87,7 @@ impl Producer {
             portal: &*self.portal,
             sessions: &self.sessions,
             wish: order.wish,
+            tells_excess: order.errand != Errand::Rotate,
         });
         let mut run = ProducerRun::new(Arc::new(task));
         let mut answer = Answer::Begin;
@@ -120,7 +112,9 @@ impl Producer {
 
     pub(super) fn task(&self, order: &Order, source: &Source) -> Result<ProducerTask> {
         let connector = self.engines.for_source(source)?;
-        let user = self.settings.user_naming.name(&order.subscription.key(), connector.max_user_name())?;
+        let (key, room) = (order.subscription.key(), connector.max_user_name());
+        let user = self.settings.user_naming.name(&key, room)?;
+        let spare = self.settings.user_naming.spare(&key, room)?;
         Ok(ProducerTask {
             subscription: order.subscription.clone(),
             wish: order.wish,
@@ -129,6 +123,7 @@ impl Producer {
             older: order.older,
             table: order.table.clone(),
             user: connector.fold_user_name(user),
+            spare: connector.fold_user_name(spare),
             endpoint: source.endpoint.clone(),
             ssl: Some(source.tls.is_encrypted()),
             readers: self.settings.readers(&order.subscription)?,

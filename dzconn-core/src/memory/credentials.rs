@@ -1,6 +1,7 @@
 //! Secrets of several accounts in memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -16,7 +17,11 @@ struct Live {
     readers: BTreeSet<Principal>,
     /// How often a value was written here: the version.
     writes: u64,
-    pending: bool,
+    /// What was put beside the value, and ever was.
+    proposed: BTreeMap<SecretVersion, Credentials>,
+    /// Which of these is the value.
+    promoted: Option<SecretVersion>,
+    pending: Option<SecretVersion>,
     /// What somebody else put in the place of the value.
     raw: Option<Secret>,
 }
@@ -41,14 +46,20 @@ impl Name {
             id: live.id.clone(),
             version: live.version(),
             credentials: live.credentials()?,
-            pending: live.pending,
+            pending: live.pending.clone(),
         })))
     }
 }
 
 impl Live {
     fn version(&self) -> SecretVersion {
-        SecretVersion::new(format!("{}#{}", self.id, self.writes))
+        self.promoted.clone().unwrap_or_else(|| SecretVersion::new(format!("{}#{}", self.id, self.writes)))
+    }
+
+    fn overwritten(&mut self, raw: Option<Secret>) {
+        self.raw = raw;
+        self.writes += 1;
+        self.promoted = None;
     }
 
     fn credentials(&self) -> Result<Credentials> {
@@ -92,8 +103,16 @@ impl VaultState {
     pub fn create(&mut self, account: &AccountId, name: &SecretName, secret: &NewSecret) -> Result<Slot> {
         let id = SecretId::new(format!("memory:{account}:{name}"))?;
         let name = self.names.entry((account.clone(), name.clone())).or_insert_with(|| {
-            let readers = BTreeSet::new();
-            Name::Live(Box::new(Live { id, secret: secret.clone(), readers, writes: 1, pending: false, raw: None }))
+            Name::Live(Box::new(Live {
+                id,
+                secret: secret.clone(),
+                readers: BTreeSet::new(),
+                writes: 1,
+                proposed: BTreeMap::new(),
+                promoted: None,
+                pending: None,
+                raw: None,
+            }))
         });
         name.slot()
     }
@@ -109,8 +128,52 @@ impl VaultState {
         match self.live_mut(account, name) {
             Some(live) if live.version() == *seen => {
                 live.secret = secret.clone();
+                live.overwritten(None);
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Conflict,
+        }
+    }
+
+    /// See [`CredentialStore::propose`].
+    pub fn propose(
+        &mut self,
+        account: &AccountId,
+        name: &SecretName,
+        version: &SecretVersion,
+        value: &Credentials,
+    ) -> Result<Slot> {
+        version.as_choice()?;
+        let Some(live) = self.live_mut(account, name) else { return self.read(account, name) };
+        let credentials = match live.proposed.entry(version.clone()) {
+            Entry::Occupied(there) => there.get().clone(),
+            Entry::Vacant(free) => {
+                live.pending = Some(version.clone());
+                free.insert(value.clone()).clone()
+            }
+        };
+        let (id, version, pending) = (live.id.clone(), version.clone(), live.pending.clone());
+        Ok(Slot::Live(Box::new(StoredSecret { id, version, credentials, pending })))
+    }
+
+    /// See [`CredentialStore::promote`].
+    pub fn promote(
+        &mut self,
+        account: &AccountId,
+        name: &SecretName,
+        seen: &SecretVersion,
+        version: &SecretVersion,
+    ) -> WriteOutcome {
+        let Some(live) = self.live_mut(account, name) else { return WriteOutcome::Conflict };
+        if live.promoted.as_ref() == Some(version) {
+            return WriteOutcome::Written;
+        }
+        match live.proposed.get(version).cloned() {
+            Some(value) if live.version() == *seen => {
+                live.secret.credentials = value;
                 live.raw = None;
-                live.writes += 1;
+                live.promoted = Some(version.clone());
+                live.pending.take_if(|pending| pending == version);
                 WriteOutcome::Written
             }
             _ => WriteOutcome::Conflict,
@@ -131,10 +194,13 @@ impl VaultState {
         self.names.insert((account.clone(), name.clone()), Name::Burnt);
     }
 
-    /// Says whether a rotation of a live secret is under way. Without such a secret nothing happens.
+    /// Begins somebody else's rotation of a live secret, or ends it without a new value. Without such a secret nothing happens.
     pub fn set_pending(&mut self, account: &AccountId, name: &SecretName, pending: bool) {
-        if let Some(live) = self.live_mut(account, name) {
-            live.pending = pending;
+        let theirs = SecretVersion::new("somebody else's");
+        match self.live_mut(account, name) {
+            Some(live) if pending => live.pending = Some(theirs),
+            Some(live) => drop(live.pending.take_if(|pending| *pending == theirs)),
+            None => {}
         }
     }
 
@@ -142,8 +208,7 @@ impl VaultState {
     /// secret nothing happens.
     pub fn put_raw(&mut self, account: &AccountId, name: &SecretName, value: Secret) {
         if let Some(live) = self.live_mut(account, name) {
-            live.raw = Some(value);
-            live.writes += 1;
+            live.overwritten(Some(value));
         }
     }
 
@@ -274,6 +339,14 @@ impl CredentialStore for MemoryCredentials {
 
     async fn replace(&self, name: &SecretName, seen: &SecretVersion, secret: &NewSecret) -> Result<WriteOutcome> {
         Ok(self.vault.with(|state| state.replace(&self.account, name, seen, secret)))
+    }
+
+    async fn propose(&self, name: &SecretName, version: &SecretVersion, value: &Credentials) -> Result<Slot> {
+        self.vault.with(|state| state.propose(&self.account, name, version, value))
+    }
+
+    async fn promote(&self, name: &SecretName, seen: &SecretVersion, version: &SecretVersion) -> Result<WriteOutcome> {
+        Ok(self.vault.with(|state| state.promote(&self.account, name, seen, version)))
     }
 
     async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()> {

@@ -168,6 +168,8 @@ random_id!(/// One state of a record: new at every write, chosen by the writer, 
     Version, "version");
 random_id!(/// One life of a user, from its first grant to its drop.
     GenerationId, "generation");
+random_id!(/// One rotation of an environment's credentials on one source.
+    TurnId, "turn");
 
 /// What one user, one secret and one lock belong to: a connection and a consumer environment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -13,12 +13,12 @@ pub use asset::{AssetPath, TableName};
 pub use credentials::{Credentials, SecretTags};
 pub use ids::{
     AccountId, AssetId, ConnectionId, DomainId, EnvironmentId, GenerationId, ListingId, Principal, ProjectId, Region,
-    SecretId, SecretName, SourceKey, SubscriptionId, Version,
+    SecretId, SecretName, SourceKey, SubscriptionId, TurnId, Version,
 };
 pub use jdbc::JdbcUrl;
 pub use records::{
     AssetRecord, DATA_ASSETS_LIMIT, EntryRecord, Generation, MappingRecord, OpenEntry, OpenState, Owner, Phase, Place,
-    Publication, RetiredGeneration, SourceRecord, WantedRecord,
+    Publication, RetiredGeneration, SourceRecord, Turn, TurnStage, WantedRecord,
 };
 pub use source::{AdminLogin, CaBundle, Source, SourceEndpoint, Target, Tls};
 pub use subscription::{Asset, Consumer, Listing, Location, Subscription, Wanted};

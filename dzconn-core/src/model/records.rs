@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::model::{
     AccountId, AssetId, AssetPath, DomainId, EnvironmentId, GenerationId, ListingId, Location, ProjectId, Region,
-    SecretId, SecretName, SourceKey, TableName, UserName, Wanted,
+    SecretId, SecretName, SourceKey, TableName, TurnId, UserName, Wanted,
 };
 
 /// How many asset paths the source record lists itself. Beyond it the list is marked incomplete, so that the cost of a
@@ -41,7 +41,7 @@ pub enum Phase {
 pub struct Generation {
     /// Random.
     pub id: GenerationId,
-    /// The database user.
+    /// The database user that the producer's secret names. While a turn is [`TurnStage::Ready`], it may name the spare already.
     pub user: UserName,
     /// The producer secret's name.
     pub secret: SecretName,
@@ -49,6 +49,46 @@ pub struct Generation {
     pub secret_id: Option<SecretId>,
     /// The name of the consumer's copy.
     pub copy: SecretName,
+    /// The other database user, from the moment when a first rotation intends to make it. Before the turn under way, or the last
+    /// one, the producer's secret named it.
+    #[serde(default)]
+    pub spare: Option<UserName>,
+    /// The rotation that is under way. None: the consumer's copy holds what `user` logs in with, or has not been made yet.
+    #[serde(default)]
+    pub turn: Option<Turn>,
+}
+
+/// A rotation that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Turn {
+    /// Random; the version of the producer's secret that this rotation makes bears its digits.
+    pub id: TurnId,
+    /// How far it has come.
+    pub stage: TurnStage,
+}
+
+/// How far a rotation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnStage {
+    /// The spare is being made, given its new password and granted what is settled. The producer's secret names the user.
+    Preparing,
+    /// The spare is as good as the user. The producer's secret names the one or the other.
+    Ready,
+    /// The two have swapped: the producer's secret names the user. The consumer's copy may still hold the spare.
+    Delivering,
+}
+
+impl Generation {
+    /// Every database user of this generation, the one that the record calls its user first.
+    pub fn users(&self) -> impl Iterator<Item = &UserName> {
+        std::iter::once(&self.user).chain(&self.spare)
+    }
+
+    /// How far the rotation under way has come.
+    pub fn stage(&self) -> Option<TurnStage> {
+        self.turn.map(|turn| turn.stage)
+    }
 }
 
 /// A generation whose user is gone and whose copy and mapping may still be there.

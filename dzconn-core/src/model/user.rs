@@ -65,15 +65,30 @@ pub enum UserNaming {
 }
 
 impl UserNaming {
+    /// What the name of the other user ends with.
+    pub const SPARE: &'static str = "_b";
+
     /// The user's name; where it would pass `max_bytes`, the environment's id is cut and followed by 8 digits of its own hash.
     ///
     /// # Errors
     /// [`ErrorKind::NameTooLong`] if `max_bytes` is too small even for that (less than 22).
     pub fn name(self, key: &SourceKey, max_bytes: usize) -> Result<UserName> {
+        self.with_suffix(key, "", max_bytes)
+    }
+
+    /// The name of the other user, which a rotation makes: as [`name`](Self::name), followed by [`SPARE`](Self::SPARE).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NameTooLong`] if `max_bytes` is too small even for that (less than 24).
+    pub fn spare(self, key: &SourceKey, max_bytes: usize) -> Result<UserName> {
+        self.with_suffix(key, Self::SPARE, max_bytes)
+    }
+
+    fn with_suffix(self, key: &SourceKey, suffix: &str, max_bytes: usize) -> Result<UserName> {
         let environment = key.environment.as_str();
         let tail = match self {
-            Self::PerConnection => format!("_{}", short_hash(key.connection.as_str())),
-            Self::PerEnvironment => String::new(),
+            Self::PerConnection => format!("_{}{suffix}", short_hash(key.connection.as_str())),
+            Self::PerEnvironment => suffix.to_owned(),
         };
         let full = format!("dz_{environment}{tail}");
         if full.len() <= max_bytes {
@@ -112,11 +127,18 @@ mod tests {
         assert!(short.as_str().starts_with("dz_3vsbsk0xyz_") && short.as_str().len() == 22, "{short}");
         assert_eq!(UserNaming::PerEnvironment.name(&key("3vsbsk0xyz"), 63).unwrap().as_str(), "dz_3vsbsk0xyz");
 
+        let spare = UserNaming::PerConnection.spare(&key("3vsbsk0xyz"), 63).unwrap();
+        assert_eq!(spare.as_str(), format!("{short}_b"));
+        assert_eq!(UserNaming::PerEnvironment.spare(&key("3vsbsk0xyz"), 63).unwrap().as_str(), "dz_3vsbsk0xyz_b");
+
         let long = "abcdefghijklmnopqrstuvwxyz0123456789";
         let cut = UserNaming::PerConnection.name(&key(long), 32).unwrap();
         assert_eq!(cut.as_str().len(), 32);
         let other = UserNaming::PerConnection.name(&key("abcdefghijklmnopqrstuvwxyz0123456780"), 32).unwrap();
         assert_ne!(cut, other, "what is cut away still tells two environments apart");
+        let spare = UserNaming::PerConnection.spare(&key(long), 32).unwrap();
+        assert_eq!((spare.as_str().len(), spare.as_str().ends_with("_b")), (32, true), "{spare}");
+        assert_eq!(UserNaming::PerConnection.spare(&key(long), 23).unwrap_err().kind(), ErrorKind::NameTooLong);
         assert_eq!(UserNaming::PerConnection.name(&key(long), 12).unwrap_err().kind(), ErrorKind::NameTooLong);
     }
 }

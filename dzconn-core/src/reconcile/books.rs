@@ -14,6 +14,9 @@ use crate::store::{Query, Record, Stored};
 /// What stands where a dead run has recorded nothing.
 pub(crate) const UNKNOWN: &str = "unknown";
 
+/// The path of a run that is of no asset.
+pub(crate) const UNKNOWN_PATH: &str = "unknown.unknown";
+
 /// What tracking has of everything that is looked at.
 #[derive(Default)]
 pub(crate) struct Books {

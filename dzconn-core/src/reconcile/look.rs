@@ -10,7 +10,7 @@ use crate::engine::{EngineConnector, Login, Reads, SourceEngine};
 use crate::fulfilment::Parts;
 use crate::model::{
     AssetId, AssetRecord, ConnectionId, EntryRecord, Generation, Location, Phase, Publication, Source, SourceRecord,
-    Subscription, TableName, Wanted,
+    Subscription, TableName, TurnStage, UserName, Wanted,
 };
 use crate::portal::Question;
 use crate::store::{Query, Record, Slot, StoredSecret};
@@ -130,6 +130,7 @@ impl Look<'_> {
             return Ok(());
         };
         let entries = self.entries().await?;
+        self.rotation(generation);
         self.wanted(&entries).await;
         self.rows(&entries, generation)?;
         let secret = self.secrets(generation, &entries).await;
@@ -152,8 +153,7 @@ impl Look<'_> {
             (true, Phase::Dropping) => "Dropping the user".to_owned(),
             (true, Phase::Active | Phase::Retired) => "Cleaning up".to_owned(),
         };
-        // As long as a run may last, and then some: the clocks of hosts differ.
-        if age < self.parts.producer.settings.deadline + Duration::from_secs(60) {
+        if self.may_be_at_work(age) {
             self.found(Problem::UnderWay, format!("{doing}, for {}", spoken(age)), Mend::Nothing);
             return Ok(false);
         }
@@ -173,6 +173,28 @@ impl Look<'_> {
         let mend = Mend::Tidy(Box::new(self.subscription(&asset, location)?), table);
         self.found(Problem::HalfDone, format!("{doing}; the run died {} ago", spoken(age)), mend);
         Ok(true)
+    }
+
+    /// A rotation that nobody finishes. What the copy holds logs in all the same.
+    fn rotation(&mut self, generation: &Generation) {
+        let Some(stage) = generation.stage() else { return };
+        let doing = match stage {
+            TurnStage::Preparing => "Rotating: the other user is being prepared",
+            TurnStage::Ready => "Rotating: the secret is about to name the other user",
+            TurnStage::Delivering => "Rotating: the new credentials are being delivered",
+        };
+        let age = self.record.last_updated.until(Timestamp::now());
+        if self.may_be_at_work(age) {
+            self.found(Problem::UnderWay, format!("{doing}, for {}", spoken(age)), Mend::Nothing);
+        } else {
+            let detail = format!("{doing}; the run died {} ago", spoken(age));
+            self.found(Problem::HalfDone, detail, Mend::Rotate(self.record.key.clone()));
+        }
+    }
+
+    /// As long as a run may last, and then some: the clocks of hosts differ.
+    fn may_be_at_work(&self, age: Duration) -> bool {
+        age < self.parts.producer.settings.deadline + Duration::from_secs(60)
     }
 
     fn subscription(&self, asset: &AssetId, location: Location) -> Result<Subscription> {
@@ -296,7 +318,9 @@ impl Look<'_> {
                 return None;
             }
         };
-        if secret.credentials.user != generation.user {
+        let handing_over = matches!(generation.stage(), Some(TurnStage::Ready));
+        let named = &secret.credentials.user;
+        if *named != generation.user && !(handing_over && generation.spare.as_ref() == Some(named)) {
             let detail = format!("the producer's secret {} names another user than the record", generation.secret);
             self.found(Problem::Secret, detail, Mend::ByHand("correct the secret's value".to_owned()));
             return None;
@@ -306,6 +330,10 @@ impl Look<'_> {
         let copy = &generation.copy;
         match slot.await {
             Ok(Slot::Live(held)) if held.credentials == secret.credentials => {}
+            // The rotation that is under way is told already.
+            Ok(Slot::Live(held))
+                if matches!(generation.stage(), Some(TurnStage::Ready | TurnStage::Delivering))
+                    && generation.users().any(|user| *user == held.credentials.user) => {}
             Ok(Slot::Burnt) => {
                 self.found(Problem::Copy, format!("the copy {copy} was deleted"), Mend::ByHand(gone.to_owned()));
             }
@@ -338,7 +366,12 @@ impl Look<'_> {
             }
             return Ok(());
         }
-        if let Some(secret) = secret.filter(|secret| !secret.pending)
+        // Somebody else's rotation may be about to change it.
+        let ours = generation.turn.map(|turn| turn.id.to_string());
+        let settled = |secret: &StoredSecret| {
+            secret.pending.as_ref().is_none_or(|pending| ours.as_deref() == Some(pending.as_str()))
+        };
+        if let Some(secret) = secret.filter(settled)
             && connector.log_in(source, &secret.credentials, None, *deadline).await? == Login::Refused
         {
             let mend = self.any_run(entries);
@@ -374,19 +407,35 @@ impl Look<'_> {
         known.extend(self.record.open.keys().cloned());
         // Which tables an older system's paths mean is not recorded.
         if self.record.older.is_empty() {
-            let extra: Vec<_> = granted.into_iter().flatten().filter(|table| !known.contains(table)).collect();
-            if !extra.is_empty() {
-                let names: Vec<_> = extra.iter().map(ToString::to_string).collect();
-                let detail = format!("{user} was granted {}, which the record does not have", names.join(", "));
-                known.extend(extra.iter().cloned());
-                self.found(Problem::GrantExtra, detail, Mend::TakeBack(self.record.key.clone(), user.clone(), extra));
+            let mut extra = self.extra(user, granted.unwrap_or_default(), &known);
+            if let Some(spare) = &generation.spare {
+                match deadline.run("looking for grants", session.granted(spare)).await {
+                    Ok(granted) => extra.extend(self.extra(spare, granted, &known)),
+                    Err(error) if error.kind() == ErrorKind::AdminDenied => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            known.extend(extra);
+        }
+        for user in generation.users() {
+            for line in deadline.run("looking for more", session.excess(user, &known, EXCESS)).await? {
+                let mend = "somebody else gave that: look whether it should be so".to_owned();
+                self.found(Problem::Excess, format!("{user}: {line}"), Mend::ByHand(mend));
             }
         }
-        for line in deadline.run("looking for more", session.excess(user, &known, EXCESS)).await? {
-            let mend = "somebody else gave that: look whether it should be so".to_owned();
-            self.found(Problem::Excess, format!("{user}: {line}"), Mend::ByHand(mend));
-        }
         Ok(())
+    }
+
+    /// What a user was granted beyond the record.
+    fn extra(&mut self, user: &UserName, granted: Vec<TableName>, known: &[TableName]) -> Vec<TableName> {
+        let extra: Vec<_> = granted.into_iter().filter(|table| !known.contains(table)).collect();
+        if !extra.is_empty() {
+            let names: Vec<_> = extra.iter().map(ToString::to_string).collect();
+            let detail = format!("{user} was granted {}, which the record does not have", names.join(", "));
+            let mend = Mend::TakeBack(self.record.key.clone(), user.clone(), extra.clone());
+            self.found(Problem::GrantExtra, detail, mend);
+        }
+        extra
     }
 }
 

@@ -38,6 +38,13 @@ pub(super) async fn mend(fulfilment: &Fulfilment, finding: &Finding) -> Result<M
             fulfilment.grant(new).await.map(|_| Mended::Done)
         }
         Mend::Tidy(subscription, table) => tidy(fulfilment, subscription, table.as_ref()).await,
+        Mend::Rotate(key) => {
+            let under_way = record(parts, key).await?.and_then(|source| source.generation).and_then(|g| g.turn);
+            if under_way.is_none() {
+                return Ok(Mended::Gone);
+            }
+            fulfilment.rotate(&key.connection, &key.environment).await.map(|_| Mended::Done)
+        }
         Mend::TakeBack(key, user, tables) => under_lock(parts, key, Work::TakeBack(user, tables)).await,
         Mend::Drop(key, user) => under_lock(parts, key, Work::Drop(user)).await,
         Mend::Forget(key, expect) => forget(parts, key, *expect).await,
@@ -98,7 +105,7 @@ impl Work<'_> {
         let source = record(parts, key).await?;
         let names = |user: &UserName| {
             let generation = source.as_ref().and_then(|source| source.generation.as_ref());
-            generation.is_some_and(|generation| generation.user == *user)
+            generation.is_some_and(|generation| generation.users().any(|one| one == user))
         };
         match self {
             Self::Drop(user) => Ok(!names(user)),

@@ -7,7 +7,8 @@ use super::look::Place;
 use super::{Finding, Mend, Problem, Scope, Side};
 use crate::fulfilment::Parts;
 use crate::model::{
-    AssetRecord, ConnectionId, EnvironmentId, Owner, SecretName, SourceKey, Subscription, UserName, UserNaming, Wanted,
+    AssetRecord, ConnectionId, EnvironmentId, Generation, Owner, SecretName, SourceKey, Subscription, UserName,
+    UserNaming, Wanted,
 };
 use crate::portal::Question;
 use crate::store::{Query, Record, Slot, Stored};
@@ -52,15 +53,17 @@ async fn strangers(
     let looking = place.session.users(prefix.as_str());
     let found = place.deadline.run("looking for users", looking).await?;
     let known: BTreeSet<_> =
-        books.sources.iter().filter_map(|source| source.generation.as_ref()).map(|g| &g.user).collect();
+        books.sources.iter().filter_map(|source| source.generation.as_ref()).flat_map(Generation::users).collect();
     let naming = parts.producer.settings.user_naming;
     let room = place.connector.max_user_name();
     let named = |environment: &EnvironmentId| {
         let key = SourceKey { connection: connection.clone(), environment: environment.clone() };
-        naming.name(&key, room).map(|name| (place.connector.fold_user_name(name), key))
+        // A rotation makes a second one.
+        let names = [naming.name(&key, room), naming.spare(&key, room)].into_iter().flatten();
+        names.map(|name| (place.connector.fold_user_name(name), key.clone())).collect::<Vec<_>>()
     };
     let environments = known_environments(books, scope);
-    let ours: Vec<_> = environments.iter().filter_map(|environment| named(environment).ok()).collect();
+    let ours: Vec<_> = environments.iter().flat_map(named).collect();
     let mut findings = Vec::new();
     for user in found.into_iter().filter(|user| !known.contains(user)) {
         let mut finding = |key: &SourceKey, mend| {
@@ -78,11 +81,10 @@ async fn strangers(
         }
         // Its environment's id stands in the name, unless it was too long. Another connection to the same database names its
         // users otherwise; and another installation of dzconn may know the environment.
-        let Some(environment) = environment_in(user.as_str(), naming) else { continue };
-        if let Ok((name, key)) = named(&environment)
-            && name == user
-        {
-            finding(&key, Mend::ByHand(unknown_environment(&environment)));
+        for environment in environments_in(user.as_str(), naming) {
+            if let Some((_, key)) = named(&environment).into_iter().find(|(name, _)| *name == user) {
+                finding(&key, Mend::ByHand(unknown_environment(&environment)));
+            }
         }
     }
     Ok(findings)
@@ -101,15 +103,19 @@ fn unknown_environment(environment: &EnvironmentId) -> String {
     )
 }
 
-/// The environment's id as [`UserNaming`] has put it into a name. Where engines fold names, ids in lower case come back.
-fn environment_in(user: &str, naming: UserNaming) -> Option<EnvironmentId> {
-    let rest = user.get(PREFIX.len()..)?;
-    let id = match naming {
-        UserNaming::PerConnection => rest.rsplit_once('_')?.0,
-        UserNaming::PerEnvironment => rest,
-    };
+/// The environment's id as [`UserNaming`] may have put it into a name. Where engines fold names, ids in lower case come back.
+fn environments_in(user: &str, naming: UserNaming) -> impl Iterator<Item = EnvironmentId> {
     let folded = user.starts_with("DZ_");
-    EnvironmentId::new(if folded { id.to_lowercase() } else { id.to_owned() }).ok()
+    let user = if folded { user.to_lowercase() } else { user.to_owned() };
+    let of_spare = user.strip_suffix(UserNaming::SPARE).map(str::to_owned);
+    std::iter::once(user).chain(of_spare).filter_map(move |user| {
+        let rest = user.get(PREFIX.len()..)?;
+        let id = match naming {
+            UserNaming::PerConnection => rest.rsplit_once('_')?.0,
+            UserNaming::PerEnvironment => rest,
+        };
+        EnvironmentId::new(id).ok()
+    })
 }
 
 /// Secrets by dzconn's names that no record names, in the accounts that tracking speaks of.

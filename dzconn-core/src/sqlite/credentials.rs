@@ -30,7 +30,21 @@ const SHARE: &str = "UPDATE secrets SET readers = ?3, last_updated = ?4 WHERE ac
 const IS_LIVE: &str = "SELECT 1 FROM secrets WHERE account = ?1 AND name = ?2 AND NOT burnt";
 const BURN: &str = "INSERT INTO secrets (account, name, burnt, last_updated) VALUES (?1, ?2, 1, ?3)
     ON CONFLICT (account, name) DO UPDATE
-    SET burnt = 1, version = NULL, value = NULL, pending = 0, last_updated = excluded.last_updated WHERE NOT burnt";
+    SET burnt = 1, version = NULL, value = NULL, pending = NULL, last_updated = excluded.last_updated WHERE NOT burnt";
+const FORGET: &str = "DELETE FROM proposals WHERE account = ?1 AND name = ?2";
+const PROPOSE: &str = "INSERT INTO proposals (account, name, version, value)
+    SELECT account, name, ?3, ?4 FROM secrets WHERE account = ?1 AND name = ?2 AND NOT burnt
+    ON CONFLICT (account, name, version) DO NOTHING";
+const NOW_PENDING: &str = "UPDATE secrets SET pending = ?3, last_updated = ?4 WHERE account = ?1 AND name = ?2";
+const PROPOSED: &str =
+    "SELECT p.version, p.value, s.pending, s.burnt FROM secrets AS s JOIN proposals AS p USING (account, name)
+    WHERE s.account = ?1 AND s.name = ?2 AND p.version = ?3";
+const PROMOTE: &str = "UPDATE secrets
+    SET version = p.version, value = p.value, pending = nullif(pending, p.version), last_updated = ?5
+    FROM proposals AS p
+    WHERE p.account = ?1 AND p.name = ?2 AND p.version = ?4
+    AND secrets.account = ?1 AND secrets.name = ?2 AND secrets.version = ?3 AND NOT secrets.burnt";
+const IS_CURRENT: &str = "SELECT 1 FROM secrets WHERE account = ?1 AND name = ?2 AND version = ?3";
 const LIVE: &str = "SELECT name FROM secrets WHERE account = ?1 AND NOT burnt ORDER BY name";
 const TAGS: &str = "SELECT domain, project, environment FROM secrets WHERE account = ?1 AND name = ?2 AND NOT burnt";
 
@@ -79,11 +93,7 @@ impl LocalCredentials {
     /// Binds a new value and its tags, under a new version.
     fn write<'q>(&self, statement: &'static str, name: &SecretName, secret: &NewSecret) -> Result<Bound<'q>> {
         let version = format!("{:032x}", rand::random::<u128>());
-        let json = secret.credentials.to_json();
-        let value = match &self.store.0.cipher {
-            Some(cipher) => cipher.seal(&json, &place(&self.account, name, &version))?,
-            None => json.expose().as_bytes().to_vec(),
-        };
+        let value = self.value(name, &version, &secret.credentials)?;
         let SecretTags { domain, project, environment } = secret.tags.clone();
         Ok(self
             .query(statement, name)
@@ -93,6 +103,14 @@ impl LocalCredentials {
             .bind(String::from(project))
             .bind(String::from(environment))
             .bind(Timestamp::now().to_string()))
+    }
+
+    fn value(&self, name: &SecretName, version: &str, credentials: &Credentials) -> Result<Vec<u8>> {
+        let json = credentials.to_json();
+        match &self.store.0.cipher {
+            Some(cipher) => cipher.seal(&json, &place(&self.account, name, version)),
+            None => Ok(json.expose().as_bytes().to_vec()),
+        }
     }
 
     async fn row(&self, account: &str, name: &SecretName) -> Result<Option<SqliteRow>> {
@@ -123,7 +141,7 @@ impl LocalCredentials {
             id: address(account, name)?,
             version: SecretVersion::new(version),
             credentials: Credentials::from_json(&json)?,
-            pending: row.try_get("pending").map_err(wrong)?,
+            pending: row.try_get::<Option<String>, _>("pending").map_err(wrong)?.map(SecretVersion::new),
         })))
     }
 }
@@ -197,6 +215,37 @@ impl CredentialStore for LocalCredentials {
         Ok(if result.rows_affected() == 1 { WriteOutcome::Written } else { WriteOutcome::Conflict })
     }
 
+    async fn propose(&self, name: &SecretName, version: &SecretVersion, value: &Credentials) -> Result<Slot> {
+        let wrong = |e| failed("a secret's new value cannot be kept", e);
+        let version = version.as_choice()?.to_owned();
+        let value = self.value(name, &version, value)?;
+        let mut transaction = self.store.0.pool.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
+        let propose = self.query(PROPOSE, name).bind(version.clone()).bind(value);
+        if propose.execute(&mut *transaction).await.map_err(wrong)?.rows_affected() == 1 {
+            let pending = self.query(NOW_PENDING, name).bind(version.clone()).bind(Timestamp::now().to_string());
+            pending.execute(&mut *transaction).await.map_err(wrong)?;
+        }
+        let there = self.query(PROPOSED, name).bind(version).fetch_optional(&mut *transaction).await.map_err(wrong)?;
+        transaction.commit().await.map_err(wrong)?;
+        match there {
+            Some(row) => self.slot(&self.account, name, &row),
+            None => self.read(name).await,
+        }
+    }
+
+    async fn promote(&self, name: &SecretName, seen: &SecretVersion, version: &SecretVersion) -> Result<WriteOutcome> {
+        let wrong = |e| failed("a secret's new value cannot be promoted", e);
+        let pool = &self.store.0.pool;
+        let promote = self.query(PROMOTE, name).bind(seen.as_str().to_owned()).bind(version.as_str().to_owned());
+        let promoted = promote.bind(Timestamp::now().to_string()).execute(pool).await.map_err(wrong)?;
+        if promoted.rows_affected() == 1 {
+            return Ok(WriteOutcome::Written);
+        }
+        let current = self.query(IS_CURRENT, name).bind(version.as_str().to_owned());
+        let current = current.fetch_optional(pool).await.map_err(wrong)?.is_some();
+        Ok(if current { WriteOutcome::Written } else { WriteOutcome::Conflict })
+    }
+
     async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()> {
         let wrong = |e| failed("a secret cannot be shared", e);
         let mut readers: Vec<_> = readers.iter().map(Principal::as_str).collect();
@@ -218,11 +267,12 @@ impl CredentialStore for LocalCredentials {
     }
 
     async fn burn(&self, name: &SecretName) -> Result<()> {
-        self.query(BURN, name)
-            .bind(Timestamp::now().to_string())
-            .execute(&self.store.0.pool)
-            .await
-            .map_err(|e| failed("a secret cannot be burnt", e))?;
+        let wrong = |e| failed("a secret cannot be burnt", e);
+        let mut transaction = self.store.0.pool.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
+        let burn = self.query(BURN, name).bind(Timestamp::now().to_string());
+        burn.execute(&mut *transaction).await.map_err(wrong)?;
+        self.query(FORGET, name).execute(&mut *transaction).await.map_err(wrong)?;
+        transaction.commit().await.map_err(wrong)?;
         if self.store.0.cipher.is_none() {
             // The value is still in the journal. Where others are using the file, it goes with their next checkpoint.
             let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.store.0.pool).await;

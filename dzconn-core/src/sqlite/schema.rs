@@ -9,7 +9,7 @@ use crate::{Error, ErrorKind, Result, Secret};
 /// `PRAGMA application_id`: "dzcn".
 const APPLICATION: i32 = 0x647a_636e;
 /// `PRAGMA user_version`.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// A sealed text of our own, by which a key is known to be the store's.
 const MARK: &str = "dzconn";
@@ -36,7 +36,6 @@ const TABLES: &str = "
     CREATE TABLE secrets (
         account TEXT NOT NULL, name TEXT NOT NULL,
         version TEXT, value BLOB,
-        pending INTEGER NOT NULL DEFAULT 0,
         burnt INTEGER NOT NULL DEFAULT 0,
         readers TEXT NOT NULL DEFAULT '[]',
         domain TEXT, project TEXT, environment TEXT,
@@ -44,6 +43,17 @@ const TABLES: &str = "
         PRIMARY KEY (account, name),
         CHECK (CASE WHEN burnt THEN value IS NULL AND version IS NULL ELSE value IS NOT NULL AND version IS NOT NULL END)
     ) STRICT;
+";
+
+/// What version 2 has more: values that wait beside a secret's own, and which of them is to become it. In version 1 nothing of
+/// ours ever set the column that goes.
+const SINCE_2: &str = "
+    ALTER TABLE secrets ADD COLUMN pending TEXT;
+    CREATE TABLE proposals (
+        account TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, value BLOB NOT NULL,
+        PRIMARY KEY (account, name, version)
+    ) STRICT;
+    PRAGMA user_version = 2;
 ";
 
 /// Makes the tables, or checks that they are ours and that the key is theirs.
@@ -70,19 +80,24 @@ pub(super) async fn prepare(connection: &mut SqliteConnection, cipher: Option<&C
             .execute(&mut *transaction)
             .await
             .map_err(wrong)?;
-        // The numbers of APPLICATION and VERSION.
-        sqlx::raw_sql("PRAGMA application_id = 0x647a636e; PRAGMA user_version = 1")
-            .execute(&mut *transaction)
-            .await
-            .map_err(wrong)?;
+        // The number of APPLICATION.
+        sqlx::raw_sql("PRAGMA application_id = 0x647a636e").execute(&mut *transaction).await.map_err(wrong)?;
+        sqlx::raw_sql(SINCE_2).execute(&mut *transaction).await.map_err(wrong)?;
     }
     check_key(&mut transaction, cipher).await?;
+    if state(&mut transaction).await? == State::Older {
+        let drop_old = "ALTER TABLE secrets DROP COLUMN pending";
+        sqlx::raw_sql(drop_old).execute(&mut *transaction).await.map_err(wrong)?;
+        sqlx::raw_sql(SINCE_2).execute(&mut *transaction).await.map_err(wrong)?;
+    }
     transaction.commit().await.map_err(wrong)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
+    /// Of the version before.
+    Older,
     Ours,
 }
 
@@ -95,6 +110,7 @@ async fn state(connection: &mut SqliteConnection) -> Result<State> {
         sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await.map_err(wrong)?;
     match (application, version, tables) {
         (0, 0, 0) => Ok(State::New),
+        (APPLICATION, 1, _) => Ok(State::Older),
         (APPLICATION, VERSION, _) => Ok(State::Ours),
         (APPLICATION, newer, _) if newer > VERSION => Err(Error::new(
             ErrorKind::InvalidConfig,
@@ -140,6 +156,9 @@ mod tests {
             .execute(&mut connection)
             .await
             .unwrap();
+        assert!(state(&mut connection).await.unwrap() == State::Older);
+        sqlx::raw_sql(TABLES).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(SINCE_2).execute(&mut connection).await.unwrap();
         assert!(state(&mut connection).await.unwrap() == State::Ours);
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::Result;
 use crate::model::{Credentials, Owner, Principal, SecretId, SecretName, SecretTags};
 use crate::store::WriteOutcome;
+use crate::{Error, ErrorKind, Result};
 
 /// One version of a secret's value, as its store names it; equal means: the same write.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,9 +20,28 @@ impl SecretVersion {
         Self(text.into())
     }
 
+    /// A name that a caller chooses for a value that it is going to [propose](CredentialStore::propose): 32 hexadecimal digits.
+    #[must_use]
+    pub fn chosen(bits: u128) -> Self {
+        Self(format!("{bits:032x}"))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The text, if it is one that a caller may choose: 32 to 64 letters, digits and hyphens, which every store takes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not.
+    pub fn as_choice(&self) -> Result<&str> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if (32..=64).contains(&self.0.len()) && self.0.bytes().all(fits) {
+            return Ok(&self.0);
+        }
+        Err(Error::new(ErrorKind::InvalidInput, format!("a version cannot be called {:?}", self.0))
+            .advise("give 32 to 64 letters, digits and hyphens"))
     }
 }
 
@@ -44,9 +63,9 @@ pub struct StoredSecret {
     pub version: SecretVersion,
     /// The value.
     pub credentials: Credentials,
-    /// Whether somebody is rotating it: a new value is pending that is not current yet. Only
-    /// [`CredentialStore::inspect`] is sure to tell.
-    pub pending: bool,
+    /// Of a rotation that is under way, the version that is to become the current one. Only [`CredentialStore::inspect`] is
+    /// sure to tell.
+    pub pending: Option<SecretVersion>,
 }
 
 /// What stands under a secret's name.
@@ -92,6 +111,27 @@ pub trait CredentialStore: Debug + Send + Sync {
 
     /// Writes a new value over exactly the version that was seen. [`WriteOutcome::Conflict`] if another value, or nothing, is there.
     async fn replace(&self, name: &SecretName, seen: &SecretVersion, secret: &NewSecret) -> Result<WriteOutcome>;
+
+    /// Puts a value beside the current one, as a version whose name the caller has chosen, and answers what stands under that
+    /// name: one's own value, or the one that was proposed there already; or [`Slot::Empty`] or [`Slot::Burnt`] if the secret is
+    /// not there. It never overwrites; of several callers with one version one wins and all see the same.
+    ///
+    /// Nobody who reads the secret sees the value before it is [promoted](Self::promote). Until then it is the pending version,
+    /// unless another was proposed since: of several, the newest is pending, and each can be promoted. A version that waits behind
+    /// another may be forgotten after a day.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the version is not
+    /// [such a name](SecretVersion::as_choice); [`ErrorKind::SecretInvalid`](crate::ErrorKind::SecretInvalid) if what stands under it
+    /// is not such a value.
+    async fn propose(&self, name: &SecretName, version: &SecretVersion, value: &Credentials) -> Result<Slot>;
+
+    /// Makes a version that was [proposed](Self::propose) the current one, if the current one is exactly the version that was
+    /// seen. It is not pending any more. Where it is current already, that is [`WriteOutcome::Written`];
+    /// [`WriteOutcome::Conflict`] if another value, or nothing, is current, or the version is not there.
+    ///
+    /// What was current and is no more is not to be promoted again: a caller that still sees it would take it for unchanged.
+    async fn promote(&self, name: &SecretName, seen: &SecretVersion, version: &SecretVersion) -> Result<WriteOutcome>;
 
     /// Lets exactly these read the secret's value, besides its owner. Repeating it changes nothing.
     ///

@@ -184,6 +184,12 @@ impl<T: CredentialStore> CredentialStore for Watched<T> {
     async fn replace(&self, name: &SecretName, seen: &SecretVersion, secret: &NewSecret) -> Result<WriteOutcome> {
         watched!(self, "secret.replace", self.0.replace(name, seen, secret))
     }
+    async fn propose(&self, name: &SecretName, version: &SecretVersion, value: &Credentials) -> Result<Slot> {
+        watched!(self, "secret.propose", self.0.propose(name, version, value))
+    }
+    async fn promote(&self, name: &SecretName, seen: &SecretVersion, version: &SecretVersion) -> Result<WriteOutcome> {
+        watched!(self, "secret.promote", self.0.promote(name, seen, version))
+    }
     async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()> {
         watched!(self, "secret.share", self.0.share(name, readers))
     }

@@ -20,6 +20,8 @@ pub enum Effect {
     Read(Vec<Key>),
     /// Look through all settled tables of the source record for the run's asset. → [`Answer::Found`]
     Find,
+    /// List all settled tables of the source record. → [`Answer::Tables`]
+    Tables,
     /// Write records. → [`Answer::Wrote`]
     Commit(Transaction),
     /// Find the table in the source. → [`Answer::Table`]
@@ -30,6 +32,17 @@ pub enum Effect {
     InspectSecret(SecretName),
     /// Make the producer's secret. → [`Answer::Slot`]
     CreateSecret(SecretName, Box<NewSecret>),
+    /// Put a value beside the producer's secret's current one, under a version that was chosen before. → [`Answer::Slot`]
+    Propose(SecretName, SecretVersion, Box<Credentials>),
+    /// Make a proposed version the current one, over the version that was seen. → [`Answer::Wrote`]
+    Promote {
+        /// The producer's secret.
+        secret: SecretName,
+        /// What was current.
+        seen: SecretVersion,
+        /// What is to be.
+        version: SecretVersion,
+    },
     /// Share the producer's secret. → [`Answer::Done`]
     Share(SecretName, Vec<Principal>),
     /// Use up the producer's secret's name. → [`Answer::Done`]
@@ -82,6 +95,7 @@ impl Effect {
                 | Self::Ask
                 | Self::Read(_)
                 | Self::Find
+                | Self::Tables
                 | Self::Resolve(_)
                 | Self::ReadSecret(_)
                 | Self::InspectSecret(_)
@@ -122,6 +136,8 @@ pub enum Answer {
     Records(Vec<Option<Stored>>),
     /// The table for which the asset was granted, if any.
     Found(Option<TableName>),
+    /// The settled tables.
+    Tables(Vec<TableName>),
     /// What became of a write.
     Wrote(WriteOutcome),
     /// The table.

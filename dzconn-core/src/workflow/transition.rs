@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     AssetId, AssetPath, DATA_ASSETS_LIMIT, EntryRecord, Generation, GenerationId, OpenEntry, OpenState, Phase,
-    Publication, RetiredGeneration, SecretId, SourceRecord, TableName, Version,
+    Publication, RetiredGeneration, SecretId, SourceRecord, TableName, Turn, TurnId, TurnStage, UserName, Version,
 };
 use crate::store::{Change, Expect, Record, Stored, Transaction};
 use crate::workflow::Fresh;
@@ -56,10 +56,20 @@ pub(crate) enum Move {
     Retain { asset: AssetId, path: AssetPath, table: TableName, older: bool },
     /// A revoke is about to begin, of this asset if it is there, and of all that dead runs have left open.
     Revoke { asset: AssetId, path: AssetPath, table: Option<TableName>, older: bool },
+    /// All that dead runs have left open is to be revoked.
+    RollBack,
     /// What was open has been revoked.
     Revoked,
     /// The user is gone and its secret's name burnt.
     Retire,
+    /// A rotation is about to begin. `spare` is what the other user is called if there was none so far.
+    Turn { spare: UserName, id: TurnId },
+    /// The spare is as good as the user: from now on its credentials may become the current ones.
+    Ready,
+    /// The secret names the spare: the two swap.
+    Swap,
+    /// The consumer's copy holds what the secret does.
+    TurnOver,
     /// An asset's row is removed in the same transaction.
     RowGone { asset: AssetId },
     /// A generation's copy is burnt, and its mapping is removed in the same transaction.
@@ -125,11 +135,9 @@ pub(crate) fn apply(view: &View, step: &Move, now: Timestamp) -> Result<View, Fa
         }
         (Some(source), Move::Revoke { asset, path, table, older }) if source.phase == Phase::Active => {
             take_away(source, &mut next.entry, asset, older.then_some(path), table.as_ref())?;
-            roll_back(source, None);
-            if !source.open.is_empty() && source.settled == 0 && source.older.is_empty() {
-                source.phase = Phase::Dropping;
-            }
+            take_back(source);
         }
+        (Some(source), Move::RollBack) if source.phase == Phase::Active => take_back(source),
         (Some(source), Move::Revoked) if source.phase == Phase::Active => close_revoked(source),
         (Some(source), Move::Retire) if source.phase == Phase::Dropping => {
             let Some(Generation { id, secret_id, copy, .. }) = source.generation.take() else { return Err(EDITED) };
@@ -139,6 +147,11 @@ pub(crate) fn apply(view: &View, step: &Move, now: Timestamp) -> Result<View, Fa
             source.phase = Phase::Retired;
             source.data_assets.clear();
             source.data_assets_complete = true;
+        }
+        (Some(source), Move::Turn { .. } | Move::Ready | Move::Swap | Move::TurnOver)
+            if source.phase == Phase::Active =>
+        {
+            turn(source.generation.as_mut().ok_or(EDITED)?, step)?;
         }
         (Some(source), Move::RowGone { asset }) => {
             source.revoked.remove(asset);
@@ -161,6 +174,25 @@ const EDITED: Failure = Failure::found(
     ErrorKind::RecordInvalid,
     "the source record contradicts itself: somebody may have edited it, or restored a part of the tables",
 );
+
+/// A rotation goes on. It begins only where the consumer's copy is known not to hold the spare's password, which is changed next.
+fn turn(generation: &mut Generation, step: &Move) -> Result<(), Failure> {
+    let stage = generation.stage();
+    match (step, &mut generation.turn) {
+        (Move::Turn { spare, id }, turn @ None) if *spare != generation.user || generation.spare.is_some() => {
+            *turn = Some(Turn { id: *id, stage: TurnStage::Preparing });
+            generation.spare.get_or_insert_with(|| spare.clone());
+        }
+        (Move::Ready, Some(turn)) if turn.stage == TurnStage::Preparing => turn.stage = TurnStage::Ready,
+        (Move::Swap, Some(turn)) if turn.stage == TurnStage::Ready => {
+            turn.stage = TurnStage::Delivering;
+            std::mem::swap(&mut generation.user, generation.spare.as_mut().ok_or(EDITED)?);
+        }
+        (Move::TurnOver, turn) if stage == Some(TurnStage::Delivering) => *turn = None,
+        _ => return Err(EDITED),
+    }
+    Ok(())
+}
 
 /// Whether an older system's grant of this table, published under this path, still counts. Other paths that differ from the
 /// table's own in case may be other tables: they do not.
@@ -226,6 +258,14 @@ fn roll_back(source: &mut SourceRecord, mine: Option<&TableName>) {
         if Some(table) != mine {
             entry.state = OpenState::Revoking;
         }
+    }
+}
+
+/// What is open is about to be revoked; where nothing else lives, the user is about to go.
+fn take_back(source: &mut SourceRecord) {
+    roll_back(source, None);
+    if !source.open.is_empty() && source.settled == 0 && source.older.is_empty() {
+        source.phase = Phase::Dropping;
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dzconn_core::memory::TrackingState;
-use dzconn_core::model::{Credentials, OpenState, Phase, SecretName, SourceRecord, TableName, Wanted};
-use dzconn_core::store::Slot;
+use dzconn_core::model::{Credentials, OpenState, Phase, SecretName, SourceRecord, TableName, TurnStage, Wanted};
+use dzconn_core::store::{SecretVersion, Slot};
 use dzconn_core::workflow::Effect;
 
 use crate::run::{Outcome, Part, Run};
@@ -36,17 +36,22 @@ pub(crate) fn effect(now: &Moment<'_>, effect: &Effect, steady: bool) -> Option<
     let settled = |table: &TableName| books.entries.iter().any(|entry| entry.table == *table);
     let wrong = match effect {
         // Making a user that is there sets nothing.
-        Effect::CreateUser(_) if now.source.password.is_some() => None,
+        Effect::CreateUser(credentials) if now.source.users.contains_key(&credentials.user) => None,
         Effect::CreateUser(credentials) | Effect::SetPassword(credentials) => {
-            let stored = living.map(|living| now.vault.producers(&living.secret));
-            let kept = matches!(&stored, Some(Slot::Live(secret)) if secret.credentials == **credentials);
+            let is = |slot: Slot| matches!(slot, Slot::Live(secret) if secret.credentials == **credentials);
+            let kept = living.is_some_and(|living| {
+                let version = living.turn.map(|turn| SecretVersion::new(turn.id.to_string()));
+                is(now.vault.producers(&living.secret))
+                    || version.is_some_and(|version| now.vault.has_proposed(&living.secret, &version, credentials))
+            });
             (!kept || steady && phase != Some(Phase::Active))
                 .then_some("a password is set that the living secret does not hold")
         }
         Effect::Grant { user, table, take_back } => {
             let recorded = open(table, OpenState::Granting) || settled(table);
             let theirs = take_back.iter().all(|table| open(table, OpenState::Revoking));
-            let right = phase == Some(Phase::Active) && living.is_some_and(|living| living.user == *user);
+            let right =
+                phase == Some(Phase::Active) && living.is_some_and(|living| living.users().any(|one| one == user));
             (steady && (!recorded || !theirs || !right))
                 .then_some("something is granted, or taken back, that is not recorded so")
         }
@@ -85,7 +90,7 @@ fn known_copies(record: Option<&SourceRecord>) -> BTreeSet<SecretName> {
 }
 
 /// What is there at this moment and the record does not know of, so that no later run could find it; and credentials that
-/// a consumer has been given and that do not log in.
+/// a consumer has been given and that do not log in, or do not read what is granted.
 pub(crate) fn moment(now: &Moment<'_>, foreign: bool) -> Vec<String> {
     let books = Books::of(now.tracking);
     let record = books.source;
@@ -96,10 +101,11 @@ pub(crate) fn moment(now: &Moment<'_>, foreign: bool) -> Vec<String> {
             wrong.push(format!("unknown to the record: {what}"));
         }
     };
-    must(now.source.password.is_none() || living.is_some(), "the user");
+    let known = |user| living.is_some_and(|living| living.users().any(|one| one == user));
+    must(now.source.users.keys().all(known), "the user");
     let tables: BTreeSet<_> = books.entries.iter().map(|entry| &entry.table).collect();
     let listed = |table| tables.contains(table) || record.is_some_and(|record| record.open.contains_key(table));
-    must(now.source.grants.iter().all(listed), "a right");
+    must(now.source.users.values().flat_map(|account| &account.grants).all(listed), "a right");
     let secrets = now.vault.live(&producer());
     must(secrets.iter().all(|(name, _)| living.is_some_and(|living| living.secret == *name)), "a producer's secret");
     let copies = now.vault.live(&consumer());
@@ -129,9 +135,12 @@ pub(crate) fn moment(now: &Moment<'_>, foreign: bool) -> Vec<String> {
         && !foreign
         && books.mappings.iter().any(|mapping| mapping.generation == living.id)
         && let Slot::Live(copy) = now.vault.copies(&living.copy)
-        && now.source.password.as_ref() != Some(&copy.credentials.password)
     {
-        wrong.push("what the consumer's secret holds does not log in".to_owned());
+        if !now.source.opens(&copy.credentials) {
+            wrong.push("what the consumer's secret holds does not log in".to_owned());
+        } else if !tables.iter().all(|table| now.source.users[&copy.credentials.user].grants.contains(*table)) {
+            wrong.push("what the consumer's secret holds does not read all that is granted".to_owned());
+        }
     }
     wrong
 }
@@ -187,28 +196,44 @@ fn state(now: &Moment<'_>, runs: &[&Run], scenario: &Scenario) -> Vec<String> {
     let SourceRecord { phase, generation: Some(living), open, revoked, retired, .. } = record else {
         return vec![format!("a record without a generation is left: {record:?}")];
     };
+    let died = runs.iter().any(|run| unfinished(run));
     let finished = *phase == Phase::Active && open.is_empty() && revoked.is_empty() && retired.is_empty();
+    must(died || living.turn.is_none(), "the rotation is unfinished".to_owned());
     must(finished, "the record is unfinished".to_owned());
     let tables: BTreeSet<_> = books.entries.iter().map(|entry| entry.table.clone()).collect();
     must(!tables.is_empty(), "a record without tables is left".to_owned());
-    must(now.source.grants == tables, format!("the rights {:?} differ from the record", now.source.grants));
+    for (user, account) in &now.source.users {
+        let grants = &account.grants;
+        // The user of before keeps what it had; it is not given more.
+        let right = if *user == living.user || living.stage() == Some(TurnStage::Ready) {
+            *grants == tables
+        } else {
+            grants.is_subset(&tables)
+        };
+        must(right, format!("the rights {grants:?} of {user} differ from the record"));
+    }
     let publications = || books.entries.iter().flat_map(|entry| &entry.assets);
     let paths: BTreeSet<_> = publications().map(|(_, publication)| publication.path.clone()).collect();
     must(record.data_assets == paths && record.data_assets_complete, "the paths differ from the entries".to_owned());
 
     let secret = held(&secrets, &living.secret);
-    let opens = |held: &Credentials| now.source.password.as_ref() == Some(&held.password);
+    let named = |held: &Credentials| {
+        held.user == living.user
+            || living.stage() == Some(TurnStage::Ready) && living.spare.as_ref() == Some(&held.user)
+    };
+    let opens = |held: &Credentials| named(held) && now.source.opens(held);
     must(secret.is_some_and(opens), "the producer's secret does not open the source".to_owned());
     must(secrets.len() == 1, "there is a stray producer's secret".to_owned());
     must(now.vault.secrets.readers(&producer(), &living.secret) == [reader()], "the secret is not shared".to_owned());
 
     // A run that never came back may not have delivered; the next grant does.
-    let died = runs.iter().any(|run| unfinished(run));
     let copy = held(&copies, &living.copy);
     must(died || copy.is_some(), "there is no copy".to_owned());
     must(copies.len() == usize::from(copy.is_some()), "there is a stray copy".to_owned());
+    // Of a rotation that nobody finishes, the copy holds the one or the other.
+    let handing_over = matches!(living.stage(), Some(TurnStage::Ready | TurnStage::Delivering));
     if copy.is_some() && refreshed(scenario) {
-        must(copy == secret, "the copy is not what the producer's secret holds".to_owned());
+        must(died && handing_over || copy == secret, "the copy is not what the producer's secret holds".to_owned());
     }
     let expected: BTreeMap<_, _> =
         books.entries.iter().flat_map(|entry| entry.assets.keys().map(|asset| (asset, &entry.table))).collect();
@@ -250,7 +275,7 @@ fn unfinished(run: &Run) -> bool {
 /// No run fails, or says that it was overtaken, for no reason.
 fn outcomes(runs: &[&Run], scenario: &Scenario) -> Vec<String> {
     let mut wrong = Vec::new();
-    let nobody_revokes = scenario.jobs.iter().all(|job| job.grants() || job.foreign()) && !scenario.moves();
+    let nobody_revokes = scenario.jobs.iter().all(Job::keeps) && !scenario.moves();
     for (at, run) in runs.iter().enumerate() {
         match run.part {
             Part::Over(Outcome::Failed { kind, .. }) if !scenario.may_fail(at) => {

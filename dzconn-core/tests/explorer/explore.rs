@@ -199,7 +199,10 @@ impl Explorer<'_> {
             while let Part::Foreign(foreign) = &run.part {
                 run.part = foreign.step(&run, &mut vault, &mut source);
             }
-            assert!(matches!(run.part, Part::Over(Outcome::Granted | Outcome::Foreign)), "{job:?} before");
+            assert!(
+                matches!(run.part, Part::Over(Outcome::Granted | Outcome::Rotated | Outcome::Foreign)),
+                "{job:?} before"
+            );
         }
         let mut runs = [NONE; RUNS];
         for (at, job) in peace.jobs.iter().enumerate() {

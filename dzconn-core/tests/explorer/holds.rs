@@ -229,6 +229,7 @@ fn every_effect_occurs() {
         Scenario::new("", "Ga Ra").order(0, 1),
         Scenario::new("Ga", "X Ga").order(0, 1),
         Scenario::new("Ga", "M Ga").order(0, 1),
+        Scenario::new("Ga", "P"),
     ];
     let occurred: BTreeSet<_> = scenarios.iter().flat_map(|scenario| holds(scenario).effects).collect();
     assert_eq!(occurred, BTreeSet::from(show::EFFECTS));

@@ -13,3 +13,13 @@ fn an_asset_that_moves_before_its_row_is_written() {
     breaks(&moved, "no serial order ends with");
     breaks(&Scenario::new("Ga", "Ga@b Ga"), "no serial order ends with");
 }
+
+/// A rotation looks whether somebody else is rotating before it proposes its own value. Who begins in between finds what he has
+/// staged replaced, and if he goes on all the same, he sets a password that the secret does not hold.
+#[test]
+fn somebody_elses_rotation_that_begins_right_after_ours() {
+    breaks(
+        &Scenario::new("Ga", "X P Ga").order(0, 2).order(1, 2),
+        "a password is set that the living secret does not hold",
+    );
+}

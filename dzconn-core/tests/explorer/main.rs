@@ -6,15 +6,16 @@
 //! not come, the portal changes its mind, somebody else rotates a password, and some things can never succeed.
 //!
 //! - [`scenario`]: what is explored. `Ga` grants asset a, `Ra` revokes it, `Ta` retains it, `Gk@a` grants asset k, which is
-//!   published from table a; tables x, y and z cannot be granted; `E` takes back everything, because the environment ends; `X` is
-//!   a rotation by somebody else, `M` a password set by hand.
+//!   published from table a; tables x, y and z cannot be granted; `E` takes back everything, because the environment ends; `P` is
+//!   our rotation, `X` one by somebody else, `M` a password set by hand.
 //! - [`world`]: what an effect does, in one step; and the rules of the world, each of which can be left out.
 //! - [`run`]: one process: what it looks up, then the two machines, as `Fulfilment` runs them.
 //! - [`steps`], [`explore`]: what can happen in a state; the walk, breadth first, so that a trace is a shortest one.
 //! - [`checks`]: what must hold at each effect, at every moment, and in the end: as if the runs had gone one after another.
 //!   From every state an end can be reached.
 //! - [`ending`]: what the end of an environment looks for, as `Fulfilment::revoke_all` does.
-//! - [`holds`]: scenarios in which all of that holds. [`limits`]: where it does not. [`guards`]: what breaks when one rule is
+//! - [`holds`]: scenarios in which all of that holds; [`rotation`]: those with rotations, and what each of their guards is for.
+//!   [`limits`]: where it does not. [`guards`]: what breaks when one rule is
 //!   left out, which shows that the checks can fail, and what each rule is for.
 //!
 //! `cargo test -p dzconn-core --test explorer -- --nocapture` shows how many states each scenario has. Change the protocol
@@ -28,6 +29,7 @@ mod guards;
 mod holds;
 mod limits;
 mod numbered;
+mod rotation;
 mod run;
 mod scenario;
 mod show;

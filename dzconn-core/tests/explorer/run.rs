@@ -9,12 +9,13 @@ use dzconn_core::model::{
 };
 use dzconn_core::store::{Key, NewSecret, Record, Slot};
 use dzconn_core::workflow::{
-    Answer, Consumed, ConsumerRun, ConsumerTask, Did, Effect, Errand, Fresh, Next, Produced, ProducerRun, ProducerTask,
+    Answer, CarryRun, CarryTask, Consumed, ConsumerRun, ConsumerTask, Did, Effect, Errand, Fresh, Next, Produced,
+    ProducerRun, ProducerTask,
 };
 use dzconn_core::{ErrorKind, Secret, Timestamp};
 
 use crate::ending;
-use crate::scenario::{Job, Scenario, endpoint, reader, subscription, user};
+use crate::scenario::{Job, Scenario, endpoint, reader, spare, subscription, user};
 use crate::world::{Rule, Rules, Source, Vault};
 
 /// One run, between two effects.
@@ -39,6 +40,8 @@ pub(crate) enum Part {
     /// It has taken back all that it had found, and looks again.
     Between,
     Producing(Box<ProducerRun>, Orders),
+    /// What was rotated goes into the consumer's copy.
+    Carrying(Box<CarryRun>),
     Consuming(Box<ConsumerRun>, Summary, Orders),
     Foreign(Foreign),
     Over(Outcome),
@@ -73,6 +76,7 @@ pub(crate) enum Summary {
     Granted,
     Retained,
     Revoked,
+    Rotated,
     Failed { kind: ErrorKind, undone: bool },
 }
 
@@ -81,6 +85,7 @@ pub(crate) enum Outcome {
     Granted,
     Retained,
     Revoked,
+    Rotated,
     Superseded,
     Failed {
         kind: ErrorKind,
@@ -160,6 +165,15 @@ impl Run {
                 return self.take(vec![order], scenario.rules);
             }
             Job::End => return self.end(tracking, scenario.rules),
+            Job::Turn => {
+                let recorded = tracking.read(&[Key::Source(crate::scenario::key())]).unwrap().pop().flatten();
+                if recorded.is_none() {
+                    return self.part = Part::Over(Outcome::Revoked);
+                }
+                let (subscription, wish) = (subscription("none", "none"), Wanted::Retain);
+                let order = Order { subscription, wish, errand: Errand::Rotate, ask: true, table: None, consumer_only: false };
+                return self.take(vec![order], scenario.rules);
+            }
             Job::Rotate => return self.part = Part::Foreign(Foreign::Rotate),
             Job::Meddle => return self.part = Part::Foreign(Foreign::Meddle),
         };
@@ -208,6 +222,7 @@ impl Run {
             older: false,
             table: order.table,
             user: user(),
+            spare: spare(),
             endpoint: endpoint(),
             ssl: None,
             readers: vec![reader()],
@@ -224,9 +239,9 @@ impl Run {
         self.told(answer, rules);
     }
 
-    /// What is used up once the pending effect has been sent. Only these two carry anything that was made up.
+    /// What is used up once the pending effect has been sent. Only these carry anything that was made up.
     fn sent(&self) -> Numbers {
-        let carries = matches!(self.effect, Some(Effect::Commit(_) | Effect::CreateSecret(..)));
+        let carries = matches!(self.effect, Some(Effect::Commit(_) | Effect::CreateSecret(..) | Effect::Propose(..)));
         if carries { self.drawn } else { self.used }
     }
 
@@ -242,6 +257,9 @@ impl Run {
                     let summary = Summary::of(&produced);
                     let subscription = run.task().subscription.clone();
                     let delivery = match produced.did {
+                        Did::Rotated(handover) if produced.failure.is_none() => {
+                            return self.carry(Arc::new(CarryTask { subscription, handover }), rules);
+                        }
                         Did::Granted(delivery) | Did::Retained(delivery) if produced.failure.is_none() => {
                             Some(delivery)
                         }
@@ -250,6 +268,18 @@ impl Run {
                     let task = Arc::new(ConsumerTask { subscription, delivery });
                     let orders = std::mem::take(orders);
                     return self.consume(task, summary, orders, rules);
+                }
+            },
+            Part::Carrying(run) => match run.next(answer, &mut fresh) {
+                Next::Do(effect) => self.effect = Some(effect),
+                Next::End(consumed) => {
+                    let summary = match consumed.failure {
+                        Some(failure) => Summary::Failed { kind: failure.kind, undone: false },
+                        None => Summary::Rotated,
+                    };
+                    let subscription = run.task().subscription.clone();
+                    let task = Arc::new(ConsumerTask { subscription, delivery: None });
+                    return self.consume(task, summary, Vec::new(), rules);
                 }
             },
             Part::Consuming(run, summary, orders) => match run.next(answer, &mut fresh) {
@@ -278,6 +308,11 @@ impl Run {
         self.told(Answer::Begin, rules);
     }
 
+    fn carry(&mut self, task: Arc<CarryTask>, rules: Rules) {
+        self.part = Part::Carrying(Box::new(CarryRun::new(task)));
+        self.told(Answer::Begin, rules);
+    }
+
     /// Its process died. What it has made up stays used, with what was under way if that may still land.
     pub(crate) fn dead(&self, in_flight: bool) -> Self {
         let used = if in_flight { self.sent() } else { self.used };
@@ -290,9 +325,14 @@ impl Run {
 
     /// The consumer's part, once more from its beginning; for hosts that run the parts as steps of their own.
     pub(crate) fn consumer_again(&self, in_flight: bool, rules: Rules) -> Option<Self> {
-        let Part::Consuming(run, summary, orders) = &self.part else { return None };
         let mut again = self.dead(in_flight);
-        again.consume(Arc::new(run.task().clone()), *summary, orders.clone(), rules);
+        match &self.part {
+            Part::Consuming(run, summary, orders) => {
+                again.consume(Arc::new(run.task().clone()), *summary, orders.clone(), rules);
+            }
+            Part::Carrying(run) => again.carry(Arc::new(run.task().clone()), rules),
+            _ => return None,
+        }
         Some(again)
     }
 }
@@ -304,6 +344,7 @@ impl Summary {
             (None, Did::Granted(_)) => Self::Granted,
             (None, Did::Retained(_)) => Self::Retained,
             (None, Did::Revoked { .. }) => Self::Revoked,
+            (None, Did::Rotated(_)) => Self::Rotated,
         }
     }
 }
@@ -319,6 +360,7 @@ fn outcome(summary: Summary, consumed: &Consumed) -> Outcome {
         Summary::Retained if consumed.copy.is_some() => Outcome::Retained,
         Summary::Granted | Summary::Retained => Outcome::Superseded,
         Summary::Revoked => Outcome::Revoked,
+        Summary::Rotated => Outcome::Rotated,
         Summary::Failed { kind, undone } => Outcome::Failed { kind, undone },
     }
 }
@@ -365,7 +407,9 @@ impl Foreign {
         let new = Secret::new(format!("password of {}", run.number));
         match self {
             Self::Meddle => {
-                source.password = source.password.as_ref().map(|_| new);
+                for account in source.users.values_mut() {
+                    account.password = new.clone();
+                }
                 over
             }
             Self::Rotate => match vault.live(&account).into_iter().next() {
@@ -376,8 +420,10 @@ impl Foreign {
                 None => over,
             },
             Self::Set(name, new) => match current(vault, name) {
-                Some(secret) if source.password.as_ref() == Some(&secret.credentials.password) => {
-                    source.password = Some(new.clone());
+                Some(secret) if source.opens(&secret.credentials) => {
+                    if let Some(account) = source.users.get_mut(&secret.credentials.user) {
+                        account.password = new.clone();
+                    }
                     Part::Foreign(Self::Finish(name.clone(), new.clone()))
                 }
                 _ => over,

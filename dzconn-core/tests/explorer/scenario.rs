@@ -23,6 +23,8 @@ pub(crate) enum Job {
     Tidy { asset: &'static str, table: &'static str },
     /// The environment ends: take back whatever tracking has for it.
     End,
+    /// We rotate.
+    Turn,
     /// Somebody else rotates the password of the live secret, as AWS's rotation functions do: without the lock.
     Rotate,
     /// Somebody sets the user's password by hand, and tells nobody.
@@ -31,7 +33,7 @@ pub(crate) enum Job {
 
 impl Job {
     /// `Ga`: grant asset a, published as table a. `Rk@a`: revoke asset k, published as table a. `T`: retain. `C`: tidy up.
-    /// `E`: end. `X`: rotate. `M`: meddle.
+    /// `E`: end. `P`: rotate. `X`: somebody else rotates. `M`: meddle.
     pub(crate) fn parse(text: &'static str) -> Self {
         let (asset, table) = text[1..].split_once('@').unwrap_or((&text[1..], &text[1..]));
         let wish = match &text[..1] {
@@ -40,6 +42,7 @@ impl Job {
             "T" => Wanted::Retain,
             "C" => return Self::Tidy { asset, table },
             "E" => return Self::End,
+            "P" => return Self::Turn,
             "X" => return Self::Rotate,
             "M" => return Self::Meddle,
             _ => panic!("{text} is not a job"),
@@ -49,6 +52,11 @@ impl Job {
 
     pub(crate) fn grants(&self) -> bool {
         matches!(self, Self::Fulfil { wish: Wanted::Grant, .. })
+    }
+
+    /// Whether it takes no access away.
+    pub(crate) fn keeps(&self) -> bool {
+        self.grants() || self.foreign() || *self == Self::Turn
     }
 
     /// Whether it is somebody else's work, that touches passwords.
@@ -219,7 +227,7 @@ impl Scenario {
     pub(crate) fn impossible(&self, run: usize) -> bool {
         let table = match &self.jobs[run] {
             Job::Fulfil { table, .. } => *table,
-            Job::Tidy { .. } | Job::End | Job::Rotate | Job::Meddle => return false,
+            Job::Tidy { .. } | Job::End | Job::Turn | Job::Rotate | Job::Meddle => return false,
         };
         [MISSING, WITHHELD, DENIED].contains(&table)
     }
@@ -245,7 +253,7 @@ impl Scenario {
     pub(crate) fn moves(&self) -> bool {
         let places = |of: &Job| match of {
             Job::Fulfil { asset, table, .. } => Some((*asset, *table)),
-            Job::Tidy { .. } | Job::End | Job::Rotate | Job::Meddle => None,
+            Job::Tidy { .. } | Job::End | Job::Turn | Job::Rotate | Job::Meddle => None,
         };
         let all: Vec<_> = self.before.iter().chain(&self.jobs).filter_map(places).collect();
         all.iter().any(|(asset, table)| all.iter().any(|(other, place)| asset == other && table != place))
@@ -271,7 +279,7 @@ impl Scenario {
                     granted.remove(asset);
                 }
                 Job::End if !failed => granted.clear(),
-                Job::Fulfil { .. } | Job::Tidy { .. } | Job::End | Job::Rotate | Job::Meddle => {}
+                Job::Fulfil { .. } | Job::Tidy { .. } | Job::End | Job::Turn | Job::Rotate | Job::Meddle => {}
             }
         }
         granted
@@ -304,6 +312,10 @@ pub(crate) fn reader() -> Principal {
 
 pub(crate) fn user() -> UserName {
     UserName::new("dz_env").unwrap()
+}
+
+pub(crate) fn spare() -> UserName {
+    UserName::new("dz_env_b").unwrap()
 }
 
 pub(crate) fn endpoint() -> SourceEndpoint {

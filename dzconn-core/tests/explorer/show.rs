@@ -12,6 +12,7 @@ pub(crate) fn job(job: &Job) -> String {
     match job {
         Job::Tidy { asset, .. } => format!("C{asset}"),
         Job::End => "E".to_owned(),
+        Job::Turn => "P".to_owned(),
         Job::Rotate => "X".to_owned(),
         Job::Meddle => "M".to_owned(),
         Job::Fulfil { wish, asset, table } => {
@@ -34,11 +35,14 @@ pub(crate) fn name(effect: &Effect) -> &'static str {
         Effect::Ask => "Ask",
         Effect::Read(_) => "Read",
         Effect::Find => "Find",
+        Effect::Tables => "Tables",
         Effect::Commit(_) => "Commit",
         Effect::Resolve(_) => "Resolve",
         Effect::ReadSecret(_) => "ReadSecret",
         Effect::InspectSecret(_) => "InspectSecret",
         Effect::CreateSecret(..) => "CreateSecret",
+        Effect::Propose(..) => "Propose",
+        Effect::Promote { .. } => "Promote",
         Effect::Share(..) => "Share",
         Effect::Burn(_) => "Burn",
         Effect::CreateUser(_) => "CreateUser",
@@ -57,17 +61,20 @@ pub(crate) fn name(effect: &Effect) -> &'static str {
 }
 
 /// Every effect there is.
-pub(crate) const EFFECTS: [&str; 24] = [
+pub(crate) const EFFECTS: [&str; 27] = [
     "Lock",
     "Unlock",
     "Ask",
     "Read",
     "Find",
+    "Tables",
     "Commit",
     "Resolve",
     "ReadSecret",
     "InspectSecret",
     "CreateSecret",
+    "Propose",
+    "Promote",
     "Share",
     "Burn",
     "CreateUser",
@@ -102,18 +109,32 @@ pub(crate) fn effect(effect: &Effect) -> String {
         Effect::CreateSecret(name, secret) | Effect::CreateCopy(name, secret) => {
             format!("{name} := {}", secret.credentials.password.expose())
         }
+        Effect::Propose(name, version, value) => {
+            format!("{name} as {} := {} of {}", version.as_str(), value.password.expose(), value.user)
+        }
+        Effect::Promote { secret, seen, version } => {
+            format!("{secret} from {} to {}", seen.as_str(), version.as_str())
+        }
         Effect::ReplaceCopy(name, seen, secret) => {
             format!("{name} over {} := {}", seen.as_str(), secret.credentials.password.expose())
         }
-        Effect::CreateUser(credentials) | Effect::SetPassword(credentials) => credentials.password.expose().to_owned(),
-        Effect::LogIn(credentials, table) => format!("{} {table}", credentials.password.expose()),
-        Effect::Grant { table, take_back, .. } => {
-            let back: Vec<_> = take_back.iter().map(ToString::to_string).collect();
-            format!("{table} (take back [{}])", back.join(" "))
+        Effect::CreateUser(credentials) | Effect::SetPassword(credentials) => {
+            format!("{} {}", credentials.user, credentials.password.expose())
         }
-        Effect::Revoke { tables, .. } => tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-        Effect::Reads(_, table) => table.to_string(),
-        Effect::Lock | Effect::Unlock | Effect::Ask | Effect::Find | Effect::DropUser(_) => String::new(),
+        Effect::LogIn(credentials, table) => {
+            format!("{} {} {table}", credentials.user, credentials.password.expose())
+        }
+        Effect::Grant { user, table, take_back } => {
+            let back: Vec<_> = take_back.iter().map(ToString::to_string).collect();
+            format!("{user} {table} (take back [{}])", back.join(" "))
+        }
+        Effect::Revoke { user, tables } => {
+            let tables: Vec<_> = tables.iter().map(ToString::to_string).collect();
+            format!("{user} {}", tables.join(" "))
+        }
+        Effect::Reads(user, table) => format!("{user} {table}"),
+        Effect::DropUser(user) => user.to_string(),
+        Effect::Lock | Effect::Unlock | Effect::Ask | Effect::Find | Effect::Tables => String::new(),
     };
     format!("{} {about}", name(effect)).trim_end().to_owned()
 }
@@ -162,8 +183,12 @@ fn source_record(record: &SourceRecord) -> String {
     let revoked: Vec<_> = record.revoked.iter().map(ToString::to_string).collect();
     let retired: Vec<_> = record.retired.iter().map(|retired| format!("{:x}", retired.id.bits())).collect();
     let generation = record.generation.as_ref().map_or("-".to_owned(), |living| format!("{:x}", living.id.bits()));
+    let turn = record.generation.as_ref().and_then(|living| living.turn);
+    let turn = turn.map_or(String::new(), |turn| format!(" turn {:x} {:?}", turn.id.bits(), turn.stage));
+    let users: Vec<_> = record.generation.iter().flat_map(|living| living.users()).map(ToString::to_string).collect();
+    let users = users.join("+");
     format!(
-        "source {:?} gen {generation} settled {} open [{}] revoked [{}] retired [{}]",
+        "source {:?} gen {generation} {users}{turn} settled {} open [{}] revoked [{}] retired [{}]",
         record.phase,
         record.settled,
         open.join(", "),
@@ -184,6 +209,7 @@ pub(crate) fn answer(answer: &Answer) -> String {
         Answer::Slot(slot) => self::slot(slot),
         Answer::Table(table) => table.to_string(),
         Answer::Found(table) => table.as_ref().map_or("nowhere".to_owned(), ToString::to_string),
+        Answer::Tables(tables) => tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         other => format!("{other:?}"),
     }
 }
@@ -191,8 +217,8 @@ pub(crate) fn answer(answer: &Answer) -> String {
 fn slot(slot: &Slot) -> String {
     match slot {
         Slot::Live(secret) => {
-            let pending = if secret.pending { " (pending)" } else { "" };
-            format!("{}{pending}", secret.credentials.password.expose())
+            let pending = if secret.pending.is_some() { " (pending)" } else { "" };
+            format!("{} of {}{pending}", secret.credentials.password.expose(), secret.credentials.user)
         }
         Slot::Empty => "empty".to_owned(),
         Slot::Burnt => "burnt".to_owned(),
@@ -203,11 +229,13 @@ pub(crate) fn world(tracking: &TrackingState, vault: &Vault, source: &Source) ->
     let mut lines: Vec<_> = tracking.iter().map(|(_, stored)| record(&stored.record)).collect();
     for account in [producer(), consumer()] {
         for (name, credentials) in vault.live(&account) {
-            lines.push(format!("{account}'s secret {name}: {}", credentials.password.expose()));
+            let held = format!("{} of {}", credentials.password.expose(), credentials.user);
+            lines.push(format!("{account}'s secret {name}: {held}"));
         }
     }
-    let grants: Vec<_> = source.grants.iter().map(ToString::to_string).collect();
-    let password = source.password.as_ref().map_or("no user", |password| password.expose());
-    lines.push(format!("source: {password}, grants [{}]", grants.join(" ")));
+    for (user, account) in &source.users {
+        let grants: Vec<_> = account.grants.iter().map(ToString::to_string).collect();
+        lines.push(format!("source: {user} {}, grants [{}]", account.password.expose(), grants.join(" ")));
+    }
     lines
 }

@@ -7,7 +7,7 @@ use dzconn_core::workflow::{Answer, Effect};
 use crate::checks::{self, Moment};
 use crate::explore::{Act, Explorer, NONE, State, Step, to_be_repeated};
 use crate::run::{Outcome, Part, Run};
-use crate::scenario::{AfterCrash, Job, Late, Scenario, asset};
+use crate::scenario::{AfterCrash, Job, Late, Scenario, asset, spare};
 use crate::show;
 use crate::world::{self, Rule, Side};
 
@@ -48,7 +48,7 @@ impl Explorer<'_> {
                     to.runs[by] = self.runs.number(run.now(part));
                     steps.push(Step { to, by, act: Act::Do, wrong: None });
                 }
-                Part::Producing(..) | Part::Consuming(..) => self.work(state, by, &mut steps),
+                Part::Producing(..) | Part::Carrying(_) | Part::Consuming(..) => self.work(state, by, &mut steps),
                 Part::Over(_) if to_be_repeated(&run) => {
                     let mut to = *state;
                     to.runs[by] = self.runs.number(run.waiting(false));
@@ -136,7 +136,9 @@ impl Explorer<'_> {
         }
         let may_land = match self.scenario.late {
             Late::None => false,
-            Late::Creates => matches!(*effect, Effect::CreateSecret(..) | Effect::CreateCopy(..)),
+            Late::Creates => {
+                matches!(*effect, Effect::CreateSecret(..) | Effect::CreateCopy(..) | Effect::Propose(..))
+            }
             Late::Writes => match &*effect {
                 // Only absence comes back: a record that is begun after all others have ended is what a run leaves behind
                 // that died right after it had begun, and is found by the next.
@@ -145,6 +147,8 @@ impl Explorer<'_> {
                     .iter()
                     .all(|change| change.expect != Expect::Absent || !matches!(change.key, Key::Source(_))),
                 Effect::CreateSecret(..)
+                | Effect::Propose(..)
+                | Effect::Promote { .. }
                 | Effect::Share(..)
                 | Effect::Burn(_)
                 | Effect::CreateCopy(..)
@@ -199,6 +203,12 @@ impl Explorer<'_> {
             self.scenario.broken.filter(|broken| Some(broken.run) == by && broken.effect == show::name(&effect));
         let answer = match (&*effect, broken) {
             (_, Some(broken)) => Some(Answer::Failed(broken.with)),
+            // A driver that does only the one of two.
+            (Effect::Grant { user, .. }, _)
+                if *user == spare() && !rules.keep(Rule::GrantsBoth) && self.fulfils(state, by) =>
+            {
+                Some(Answer::Done)
+            }
             (Effect::Lock, _) => {
                 if rules.keep(Rule::Lock) && state.lock.is_some() && state.lock != me {
                     return None;
@@ -255,6 +265,10 @@ impl Explorer<'_> {
         done.made = !world::refused(&given) && !matches!(*given, Answer::Failed(_));
         done.answer = answer;
         Some(done)
+    }
+
+    fn fulfils(&self, state: &State, by: Option<usize>) -> bool {
+        by.is_some_and(|by| matches!(self.runs.get(state.runs[by]).job, Job::Fulfil { .. }))
     }
 
     fn on_world(&mut self, effect: &Effect, side: Side, part: u32, asker: u32) -> (u32, u32) {
@@ -395,6 +409,6 @@ pub(crate) fn asset_of(run: &Run) -> AssetId {
     match &run.job {
         Job::Fulfil { asset: name, .. } | Job::Tidy { asset: name, .. } => asset(name),
         Job::End => run.about().unwrap_or_else(|| asset("none")),
-        Job::Rotate | Job::Meddle => asset("none"),
+        Job::Turn | Job::Rotate | Job::Meddle => asset("none"),
     }
 }

@@ -1,19 +1,21 @@
 //! The world that runs work on: tracking, the secrets of both accounts, and the source. Plain data, and one function that
 //! performs one effect in one step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dzconn_core::engine::{Created, Login, Reads};
 use dzconn_core::memory::{TrackingState, VaultState};
 use dzconn_core::model::{
-    AccountId, AssetId, AssetPath, AssetRecord, Credentials, EntryRecord, MappingRecord, OpenState, SecretName,
-    SourceRecord, TableName,
+    AccountId, AssetId, AssetPath, AssetRecord, Credentials, EntryRecord, Generation, MappingRecord, OpenState,
+    SecretName, SourceRecord, TableName, TurnStage, UserName,
 };
-use dzconn_core::store::{Expect, NewSecret, Query, Record, Slot, Transaction, Write, WriteOutcome};
+use dzconn_core::store::{
+    Expect, Key, NewSecret, Query, Record, SecretVersion, Slot, Transaction, Write, WriteOutcome,
+};
 use dzconn_core::workflow::{Answer, Effect};
 use dzconn_core::{ErrorKind, Secret};
 
-use crate::scenario::{consumer, key, producer, reader, table};
+use crate::scenario::{consumer, key, producer, reader, spare, table};
 
 /// A table that is not there.
 pub(crate) const MISSING: &str = "x";
@@ -69,6 +71,20 @@ pub(crate) enum Rule {
     EndSearches,
     /// Whoever has ended an environment looks again, and cleans up what dead runs have left.
     EndLooksAgain,
+    /// A proposed value becomes current only over the version that was seen.
+    PromotedSeen,
+    /// The record remembers that either user may stand in the secret.
+    RemembersReady,
+    /// The record remembers that the copy may still hold the user of before.
+    RemembersDelivering,
+    /// What a rotation confirms is the turn whose record it read before it compared the copy.
+    RecordReadFirst,
+    /// A grant acts on both users while a rotation hands over.
+    GrantsBoth,
+    /// A revoke, and what takes back what a dead run has begun, acts on both users.
+    RevokesBoth,
+    /// With the one user goes the other.
+    DropsBoth,
 }
 
 /// All of them, or all but one, to see what that one is there for.
@@ -85,10 +101,16 @@ impl Rules {
     }
 }
 
-/// The database: at most one user, and what it may read.
+/// The database: its users.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Source {
-    pub(crate) password: Option<Secret>,
+    pub(crate) users: BTreeMap<UserName, Account>,
+}
+
+/// A user: how it logs in, and what it may read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Account {
+    pub(crate) password: Secret,
     pub(crate) grants: BTreeSet<TableName>,
 }
 
@@ -111,10 +133,12 @@ pub(crate) enum Side {
 pub(crate) fn side(effect: &Effect) -> Option<Side> {
     match effect {
         Effect::Lock | Effect::Unlock | Effect::Ask | Effect::Resolve(_) => None,
-        Effect::Read(_) | Effect::Find | Effect::Commit(_) => Some(Side::Tracking),
+        Effect::Read(_) | Effect::Find | Effect::Tables | Effect::Commit(_) => Some(Side::Tracking),
         Effect::ReadSecret(_)
         | Effect::InspectSecret(_)
         | Effect::CreateSecret(..)
+        | Effect::Propose(..)
+        | Effect::Promote { .. }
         | Effect::Share(..)
         | Effect::Burn(_)
         | Effect::ReadCopy(_)
@@ -158,11 +182,39 @@ pub(crate) fn on_tracking(tracking: &mut TrackingState, effect: &Effect, asset: 
                 _ => None,
             }))
         }
+        Effect::Tables => {
+            let page = tracking.list(&Query::Entries(key()), None, 100).unwrap();
+            Answer::Tables(page.records.into_iter().filter_map(|stored| entry(stored.unwrap().record)).collect())
+        }
         Effect::Commit(transaction) => {
-            let transaction = altered(transaction, rules);
+            let mut transaction = altered(transaction, rules);
+            if !rules.keep(Rule::RecordReadFirst) {
+                confirm_anything(tracking, &mut transaction);
+            }
             tracking.commit(&transaction).map_or_else(|error| failed(&error), Answer::Wrote)
         }
         _ => unreachable!("{effect:?}"),
+    }
+}
+
+fn entry(record: Record) -> Option<TableName> {
+    if let Record::Entry(entry) = record { Some(entry.table) } else { None }
+}
+
+/// The end of one turn as it would be written by somebody who has read the record after comparing the copy.
+fn confirm_anything(tracking: &TrackingState, transaction: &mut Transaction) {
+    let [change] = &mut transaction.changes[..] else { return };
+    let now = tracking.read(&[Key::Source(key())]).unwrap().pop().flatten();
+    let Some(now) = now else { return };
+    let Write::Put(_, put) = &mut change.write else { return };
+    let (Record::Source(put), Record::Source(is)) = (&mut **put, &now.record) else { return };
+    let (Some(mine), Some(living)) = (&put.generation, &is.generation) else { return };
+    let confirms = mine.turn.is_none() && mine.spare.is_some() && put.open.is_empty();
+    if confirms && living.id == mine.id && living.stage() == Some(TurnStage::Delivering) {
+        let mut after = is.clone();
+        after.generation.as_mut().unwrap().turn = None;
+        *put = after;
+        change.expect = now.expect();
     }
 }
 
@@ -184,6 +236,15 @@ fn altered(transaction: &Transaction, rules: Rules) -> Transaction {
                 OpenState::Granting => rules.keep(Rule::RemembersGranting),
                 OpenState::Revoking => rules.keep(Rule::RemembersRevoking),
             });
+            if let Some(Generation { turn: turn @ Some(_), .. }) = &mut source.generation {
+                match turn.unwrap().stage {
+                    TurnStage::Ready if !rules.keep(Rule::RemembersReady) => {
+                        turn.as_mut().unwrap().stage = TurnStage::Preparing;
+                    }
+                    TurnStage::Delivering if !rules.keep(Rule::RemembersDelivering) => *turn = None,
+                    _ => {}
+                }
+            }
             if !rules.keep(Rule::RemembersRevoked) {
                 source.revoked.clear();
             }
@@ -199,6 +260,14 @@ pub(crate) fn on_vault(vault: &mut Vault, effect: &Effect, rules: Rules) -> Answ
     match effect {
         Effect::ReadSecret(name) | Effect::InspectSecret(name) => Answer::Slot(vault.read(&producer(), name, rules)),
         Effect::CreateSecret(name, secret) => vault.create(&producer(), name, secret, rules),
+        Effect::Propose(name, version, value) => Answer::Slot(vault.propose(name, version, value)),
+        Effect::Promote { secret, seen, version } => {
+            let now = match vault.read(&producer(), secret, rules) {
+                Slot::Live(now) if !rules.keep(Rule::PromotedSeen) => now.version,
+                _ => seen.clone(),
+            };
+            Answer::Wrote(vault.secrets.promote(&producer(), secret, &now, version))
+        }
         Effect::Share(name, readers) => {
             let shared = vault.secrets.share(&producer(), name, readers);
             shared.map_or_else(|error| failed(&error), |()| Answer::Done)
@@ -229,11 +298,26 @@ impl Vault {
         }
         match self.secrets.read(account, name).unwrap() {
             Slot::Live(mut secret) if !rules.keep(Rule::PendingShows) => {
-                secret.pending = false;
+                secret.pending = None;
                 Slot::Live(secret)
             }
             slot => slot,
         }
+    }
+
+    fn propose(&mut self, name: &SecretName, version: &SecretVersion, value: &Credentials) -> Slot {
+        if self.deleted.contains(&(producer(), name.clone())) {
+            return Slot::Empty;
+        }
+        self.secrets.propose(&producer(), name, version, value).unwrap()
+    }
+
+    /// Whether this value stands under a version that was proposed.
+    pub(crate) fn has_proposed(&self, name: &SecretName, version: &SecretVersion, value: &Credentials) -> bool {
+        let mut secrets = self.secrets.clone();
+        let Ok(Slot::Live(there)) = secrets.propose(&producer(), name, version, value) else { return false };
+        // What stood there before was proposed; what stands there only now was not.
+        there.credentials == *value && secrets == self.secrets
     }
 
     fn create(&mut self, account: &AccountId, name: &SecretName, secret: &NewSecret, rules: Rules) -> Answer {
@@ -275,43 +359,65 @@ impl Vault {
 }
 
 pub(crate) fn on_source(source: &mut Source, effect: &Effect, rules: Rules) -> Answer {
-    let there = source.password.is_some();
+    let users = &mut source.users;
     match effect {
         Effect::CreateUser(credentials) => {
+            let there = users.contains_key(&credentials.user);
             if !there || !rules.keep(Rule::PasswordKept) {
-                source.password = Some(credentials.password.clone());
+                set_password(users, credentials);
             }
             Answer::Created(if there { Created::Existed } else { Created::New })
         }
-        Effect::SetPassword(credentials) if there => {
-            source.password = Some(credentials.password.clone());
+        Effect::SetPassword(credentials) if users.contains_key(&credentials.user) => {
+            set_password(users, credentials);
             Answer::Done
         }
-        Effect::LogIn(credentials, table) if source.password.as_ref() == Some(&credentials.password) => {
-            Answer::Login(Login::In(Some(source.reads(table))))
-        }
-        Effect::LogIn(..) => Answer::Login(Login::Refused),
+        Effect::LogIn(credentials, table) => match users.get(&credentials.user) {
+            Some(account) if account.password == credentials.password => {
+                Answer::Login(Login::In(Some(account.reads(table))))
+            }
+            _ => Answer::Login(Login::Refused),
+        },
         Effect::Grant { table, .. } if table.name() == WITHHELD => Answer::Failed(ErrorKind::NoGrantOption),
-        Effect::Grant { table, take_back, .. } if there => {
-            source.grants.insert(table.clone());
-            source.grants.retain(|granted| !take_back.contains(granted));
+        Effect::Grant { user, table, take_back } => match users.get_mut(user) {
+            Some(account) => {
+                account.grants.insert(table.clone());
+                account.grants.retain(|granted| !take_back.contains(granted));
+                Answer::Done
+            }
+            None => Answer::Failed(ErrorKind::Unexpected),
+        },
+        Effect::SetPassword(_) => Answer::Failed(ErrorKind::Unexpected),
+        Effect::Revoke { user, .. } if *user == spare() && !rules.keep(Rule::RevokesBoth) => Answer::Done,
+        Effect::Revoke { user, tables } => {
+            if let Some(account) = users.get_mut(user) {
+                account.grants.retain(|granted| !tables.contains(granted));
+            }
             Answer::Done
         }
-        Effect::SetPassword(_) | Effect::Grant { .. } => Answer::Failed(ErrorKind::Unexpected),
-        Effect::Revoke { tables, .. } => {
-            source.grants.retain(|granted| !tables.contains(granted));
-            Answer::Done
-        }
-        Effect::Reads(_, table) => Answer::Reads(source.reads(table)),
-        Effect::DropUser(_) => {
-            *source = Source::default();
+        Effect::Reads(user, table) => Answer::Reads(users.get(user).map_or(Reads::No, |account| account.reads(table))),
+        Effect::DropUser(user) if *user == spare() && !rules.keep(Rule::DropsBoth) => Answer::Done,
+        Effect::DropUser(user) => {
+            users.remove(user);
             Answer::Done
         }
         _ => unreachable!("{effect:?}"),
     }
 }
 
+fn set_password(users: &mut BTreeMap<UserName, Account>, Credentials { user, password, .. }: &Credentials) {
+    let grants = users.remove(user).map(|account| account.grants).unwrap_or_default();
+    users.insert(user.clone(), Account { password: password.clone(), grants });
+}
+
 impl Source {
+    /// Whether these credentials log in.
+    pub(crate) fn opens(&self, credentials: &Credentials) -> bool {
+        self.users.get(&credentials.user).is_some_and(|account| account.password == credentials.password)
+    }
+}
+
+impl Account {
     fn reads(&self, table: &TableName) -> Reads {
         if self.grants.contains(table) && table.name() != DENIED { Reads::Yes(Vec::new()) } else { Reads::No }
     }

@@ -148,9 +148,9 @@ pub(crate) fn moment(world: &World, books: &Books, by_hand: &ByHand) -> Option<S
     for connection in CONNECTIONS {
         let wrong = world.server(connection).with(|database| {
             for user in database.users() {
-                let of = books
-                    .living()
-                    .find(|(source, living)| source.key.connection.as_str() == connection && living.user == *user);
+                let of = books.living().find(|(source, living)| {
+                    source.key.connection.as_str() == connection && living.users().any(|of| of == user)
+                });
                 let Some((source, _)) = of else { return unknown(format!("the user {user} of {connection}")) };
                 if by_hand.at(&source.key) {
                     continue;
@@ -179,6 +179,21 @@ pub(crate) fn moment(world: &World, books: &Books, by_hand: &ByHand) -> Option<S
             && !opens(world, &source.key, held, None)
         {
             return Some(format!("what the copy {} holds does not log in", living.copy));
+        }
+        if let (Phase::Active, false, Some((_, held))) = (source.phase, by_hand.at(&source.key), copy) {
+            // Delivered: a row, and an entry of this generation that nobody is about to take back.
+            for entry in books.entries.iter().filter(|entry| entry.key == source.key) {
+                let delivered = |row: &&AssetRecord| {
+                    let at = row.place.as_ref().is_some_and(|place| {
+                        place.location.connection == source.key.connection && place.table == entry.table
+                    });
+                    at && row.environment == source.key.environment && entry.assets.contains_key(&row.asset)
+                };
+                let row = books.rows.iter().filter(delivered).any(|row| !source.revoked.contains(&row.asset));
+                if mapped && row && !opens(world, &source.key, held, Some(&entry.table)) {
+                    return Some(format!("what the copy {} holds does not read {}", living.copy, entry.table));
+                }
+            }
         }
     }
     None
@@ -247,6 +262,15 @@ fn quiet_at(
         world.server(connection).with(|database| database.granted(&living.user).cloned().collect());
     if !tables.is_subset(&granted) || granted.difference(&tables).any(|more| !extra.contains(more)) {
         return Some(format!("the source grants {granted:?} and the record has {tables:?}"));
+    }
+    if let Some(spare) = &living.spare {
+        let more: Vec<_> = world.server(connection).with(|database| {
+            let beyond = database.granted(spare).filter(|granted| !tables.contains(granted));
+            beyond.filter(|granted| !extra.contains(*granted)).cloned().collect()
+        });
+        if !more.is_empty() {
+            return Some(format!("{spare} still reads {more:?}"));
+        }
     }
     let paths = books.entries.iter().filter(|entry| entry.key == *key).flat_map(|entry| entry.assets.values());
     if *data_assets != paths.map(|published| published.path.clone()).collect() {

@@ -15,6 +15,8 @@ pub(crate) enum Job {
     Event { project: &'static str, asset: &'static str, wish: Wanted },
     /// The environment ends.
     End { environment: &'static str },
+    /// New credentials for an environment on one source.
+    Rotate { environment: &'static str, connection: &'static str },
     /// `dzconn reconcile --apply`.
     Reconcile,
     /// The portal changes its mind.
@@ -52,7 +54,9 @@ impl Job {
             Self::Event { project, asset, .. } | Self::Want { project, asset, .. } => {
                 environments_of(project).map(|environment| (environment, asset)).collect()
             }
-            Self::End { environment } | Self::Hand { environment, .. } => all(environment).collect(),
+            Self::End { environment } | Self::Rotate { environment, .. } | Self::Hand { environment, .. } => {
+                all(environment).collect()
+            }
             Self::Reconcile => ENVIRONMENTS.iter().flat_map(|(environment, _)| all(environment)).collect(),
         }
     }
@@ -69,6 +73,7 @@ impl fmt::Display for Job {
             Self::Run { environment, asset, wish } => write!(f, "{} {asset} for {environment}", word(wish)),
             Self::Event { project, asset, wish } => write!(f, "event: {} {asset} for {project}", word(wish)),
             Self::End { environment } => write!(f, "{environment} ends"),
+            Self::Rotate { environment, connection } => write!(f, "rotate {environment} on {connection}"),
             Self::Reconcile => f.write_str("reconcile"),
             Self::Want { project, asset, says } => write!(f, "portal: {asset} for {project}: {says:?}"),
             Self::Hand { environment, connection, hand } => {

@@ -122,7 +122,8 @@ fn some_jobs(chance: &mut Chance, environment: &'static str, asset: &'static str
             all
         }
         // An event comes late, twice, or is about something else by now.
-        60..84 => work(chance),
+        60..77 => work(chance),
+        77..84 => vec![Job::Rotate { environment, connection: chance.of(&["c1", "c1", "c2"]) }],
         84..88 => vec![Job::End { environment }],
         88..93 => vec![Job::Reconcile],
         _ => {

@@ -134,6 +134,16 @@ impl CredentialStore for Behind<MemoryCredentials> {
         self.gates.write("secret.replace", async move { port.replace(&name, &seen, &secret).await }).await
     }
 
+    async fn propose(&self, name: &SecretName, version: &SecretVersion, proposed: &Credentials) -> Result<Slot> {
+        let (port, name, version, proposed) = (self.port.clone(), self.behind(name), version.clone(), proposed.clone());
+        self.gates.write("secret.propose", async move { port.propose(&name, &version, &proposed).await }).await
+    }
+
+    async fn promote(&self, name: &SecretName, seen: &SecretVersion, version: &SecretVersion) -> Result<WriteOutcome> {
+        let (port, name, seen, version) = (self.port.clone(), self.behind(name), seen.clone(), version.clone());
+        self.gates.write("secret.promote", async move { port.promote(&name, &seen, &version).await }).await
+    }
+
     async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()> {
         let (port, name, readers) = (self.port.clone(), self.behind(name), readers.to_vec());
         self.gates.write("secret.share", async move { port.share(&name, &readers).await }).await

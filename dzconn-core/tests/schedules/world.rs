@@ -123,6 +123,11 @@ impl World {
                 }
                 Job::Event { project, asset, wish } => came(fulfilment.handle(&event(project, asset, wish)).await),
                 Job::End { environment } => came(fulfilment.revoke_all(&id(DOMAIN), &id(environment)).await),
+                // It changes nobody's access: what it comes to is seen in what the copy holds.
+                Job::Rotate { environment, connection } => {
+                    let _ = fulfilment.rotate(&id(connection), &id(environment)).await;
+                    Vec::new()
+                }
                 Job::Reconcile => {
                     let Ok(findings) = fulfilment.reconcile(&Scope::default()).await else { return Vec::new() };
                     for finding in findings {

@@ -193,10 +193,10 @@ async fn what_is_no_store_is_refused_and_left_as_it_is() {
 
     let place = Place::new();
     place.open(LocalOptions::new()).await.close().await;
-    place.editor().run("PRAGMA user_version = 2".to_owned()).await;
+    place.editor().run("PRAGMA user_version = 3".to_owned()).await;
     let error = LocalStore::open(place.path(), LocalOptions::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
-    assert!(error.detail().contains("version 2") && error.advice().unwrap().contains("newer"), "{error:?}");
+    assert!(error.detail().contains("version 3") && error.advice().unwrap().contains("newer"), "{error:?}");
 
     for path in [place.directory.path().to_owned(), place.directory.path().join("missing/store.db")] {
         let error = LocalStore::open(&path, LocalOptions::new()).await.unwrap_err();

@@ -127,6 +127,7 @@ impl SecretTamper for SecretEditor {
     }
 
     async fn set_pending(&self, name: &SecretName, pending: bool) -> Result<()> {
+        let pending = if pending { "'somebody else''s'" } else { "NULL" };
         let edit = format!("UPDATE secrets SET pending = {pending} WHERE name = {}", quoted(name.as_str()));
         assert_eq!(self.1.run(edit).await, 1);
         Ok(())

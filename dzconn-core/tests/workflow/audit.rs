@@ -139,11 +139,43 @@ async fn an_event_says_who_got_what_why_and_from_whom() {
     assert_eq!(grant["run"].len(), 16);
     for (level, members) in &told {
         let at = EFFECTS.iter().position(|known| *known == members["effect"]).expect("an effect that is documented");
-        assert_eq!(*level == tracing::Level::INFO, at < 12, "{members:?}");
+        assert_eq!(*level == tracing::Level::INFO, at < 14, "{members:?}");
         assert_eq!((members["run"] == grant["run"]), members["part"] == "producer", "one run a part");
     }
     let password = granted.credentials.password.expose();
     assert!(!TOLD.with_borrow(|(_, all)| all.contains(password)));
+}
+
+/// A rotation is of no asset; it says which user was made as good as which.
+#[tokio::test]
+async fn a_rotation_is_told_without_an_asset() {
+    let world = World::new();
+    let granted = world.grant(&world.subscription("employees")).await;
+    Pipeline::told();
+    world.fulfilment.rotate(&world.engine.source().connection, &id("env1")).await.unwrap();
+    let told = Pipeline::told();
+    assert!(told.iter().all(|(_, members)| ["path", "asset", "listing"].iter().all(|of| !members.contains_key(of))));
+    assert!(told.iter().all(|(_, members)| members["environment"] == "env1" && members["connection"] == "memory"));
+    let changes: Vec<_> = told.iter().filter(|(level, _)| *level == tracing::Level::INFO).map(|(_, m)| m).collect();
+    let effects: Vec<_> = changes.iter().map(|members| members["effect"].as_str()).collect();
+    assert_eq!(
+        effects,
+        [
+            "commit",
+            "propose_secret",
+            "create_user",
+            "grant",
+            "commit",
+            "promote_secret",
+            "commit",
+            "replace_copy",
+            "commit"
+        ]
+    );
+    let spare = format!("{}_b", granted.user);
+    assert!(changes[1..4].iter().all(|members| members["user"] == spare), "{changes:?}");
+    let held = world.vault.live();
+    assert!(held.iter().all(|(.., held)| !TOLD.with_borrow(|(_, all)| all.contains(held.password.expose()))));
 }
 
 #[tokio::test]

@@ -11,5 +11,6 @@ mod faults;
 mod fulfilment;
 mod older;
 mod reconcile;
+mod rotation;
 mod uninstall;
 mod world;

@@ -1,5 +1,6 @@
 //! What differs is found, and mended.
 
+use std::collections::BTreeSet;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -419,4 +420,68 @@ async fn a_living_run_is_left_alone() {
         }
     }
     panic!("the run never ends");
+}
+
+/// A rotation that nobody finishes is found once it is old, at each of its stages, and gone on with.
+#[tokio::test]
+async fn an_unfinished_rotation_is_found_and_finished() {
+    let (connection, environment) = (World::new().engine.source().connection, id("env1"));
+    let mut stages = BTreeSet::new();
+    for polls in (1..).step_by(2) {
+        let world = World::new();
+        world.grant(&world.subscription("employees")).await;
+        let ended = {
+            let mut rotating = Box::pin(world.fulfilment.rotate(&connection, &environment));
+            let mut context = Context::from_waker(Waker::noop());
+            (0..polls).any(|_| rotating.as_mut().poll(&mut context).is_ready())
+        };
+        let findings = look(&world).await;
+        let young: Vec<_> = findings.iter().map(|finding| (finding.problem, &finding.mend)).collect();
+        assert!(young.is_empty() || young == [(Problem::UnderWay, &Mend::Nothing)], "{findings:#?}");
+        age(&world);
+        let findings = look(&world).await;
+        match &findings[..] {
+            [] => assert!(young.is_empty()),
+            [found] => {
+                assert_eq!(found.problem, Problem::HalfDone, "{found:?}");
+                assert!(matches!(found.mend, Mend::Rotate(_)), "{found:?}");
+                stages.insert(found.detail.split(';').next().unwrap_or_default().to_owned());
+                assert_eq!(world.fulfilment.mend(found).await.unwrap(), Mended::Done);
+                assert_eq!(world.fulfilment.mend(found).await.unwrap(), Mended::Gone);
+            }
+            more => panic!("{more:#?}"),
+        }
+        assert_eq!(look(&world).await, []);
+        assert_eq!(world.readable(), ["employees"]);
+        if ended {
+            break;
+        }
+    }
+    assert_eq!(stages.len(), 3, "{stages:?}");
+}
+
+/// Both users of a rotation are dzconn's: what either was given is found, and neither stays behind.
+#[tokio::test]
+async fn both_users_of_a_rotation_are_looked_after() {
+    let world = World::new();
+    let granted = world.grant(&world.subscription("employees")).await;
+    world.fulfilment.rotate(&world.engine.source().connection, &id("env1")).await.unwrap();
+    let now = producer_secret(&world).1.user;
+    assert_eq!(look(&world).await, []);
+    for user in [&granted.user, &now] {
+        world.engine.with(|database| database.grant(user, &table("salaries"), &[])).unwrap();
+        let findings = look(&world).await;
+        assert_eq!(problems(&findings), [Problem::GrantExtra]);
+        assert!(findings[0].detail.starts_with(user.as_str()), "{findings:?}");
+        assert_eq!(mend(&world).await, []);
+    }
+    assert_eq!(world.readable(), ["employees"]);
+    // Without the record, both are known by their names.
+    forget(&world, |key| matches!(key, Key::Source(_) | Key::Entry(..))).await;
+    world.want(&world.subscription("employees"), Wanted::Revoke);
+    let findings = look(&world).await;
+    let users = findings.iter().filter(|finding| finding.problem == Problem::UserWithoutRecord);
+    assert_eq!(users.count(), 2, "{findings:#?}");
+    assert_eq!(mend(&world).await, []);
+    world.assert_nothing_left("both are dropped");
 }

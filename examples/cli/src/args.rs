@@ -78,7 +78,7 @@ pub(crate) struct Global {
     /// Logs what is done to standard error; twice for more. RUST_LOG says it more finely and comes first
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// How long one grant or revoke may take
+    /// How long one grant, revoke or rotation may take
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
 }
@@ -113,7 +113,10 @@ pub(crate) enum Command {
     /// Takes an environment's read on an asset's table back; with its last table go its user, sessions and secrets
     #[command(after_help = EXIT_CODES)]
     Revoke(RevokeArgs),
-    /// Shows what a grant or revoke would do, and changes nothing
+    /// Gives environments new credentials; what their secrets hold logs in at every moment
+    #[command(after_help = EXIT_CODES)]
+    Rotate(RotateArgs),
+    /// Shows what a grant, revoke or rotation would do, and changes nothing
     #[command(after_help = EXIT_CODES)]
     Plan {
         #[command(subcommand)]
@@ -264,6 +267,9 @@ pub(crate) enum PlanCommand {
     /// What a revoke would do
     #[command(after_help = EXIT_CODES)]
     Revoke(RevokeArgs),
+    /// What a rotation would do
+    #[command(after_help = EXIT_CODES)]
+    Rotate(RotateArgs),
 }
 
 /// Who is to read what.
@@ -297,6 +303,21 @@ pub(crate) struct RevokeArgs {
     /// approves stays granted, and what it has ended without retaining is revoked
     #[arg(long)]
     pub(crate) retain: bool,
+}
+
+/// Whose credentials, and where.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct RotateArgs {
+    /// Only this environment
+    #[arg(long, value_name = "ID")]
+    pub(crate) environment: Option<String>,
+    /// Only this source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Every environment on every source
+    #[arg(long, conflicts_with_all = ["environment", "source"])]
+    pub(crate) all: bool,
 }
 
 /// A source that the directory file does not have. The password is never an argument.

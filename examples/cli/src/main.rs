@@ -109,6 +109,7 @@ async fn on_the_world(command: Command, world: dzconn_core::Result<World>) -> Re
     match command {
         Command::Grant(args) => commands::grant::grant(world, args).await,
         Command::Revoke(args) => commands::grant::revoke(world, args).await,
+        Command::Rotate(args) => commands::rotate::rotate(world, args).await,
         Command::Plan { what } => commands::plan::plan(world, what).await,
         Command::List(args) => commands::list::list(world, args).await,
         Command::Show(args) => commands::show::show(world, args).await,

@@ -360,6 +360,8 @@ pub(crate) mod tests {
                 secret: "producer".parse().unwrap(),
                 secret_id: None,
                 copy: "copy".parse().unwrap(),
+                spare: None,
+                turn: None,
             }),
             older: BTreeSet::new(),
             settled: 3,

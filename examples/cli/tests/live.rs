@@ -33,9 +33,10 @@ use server::Server;
 
 type Test = fn(&Server);
 
-const TESTS: [(&str, Test); 13] = [
+const TESTS: [(&str, Test); 14] = [
     ("life::from_check_to_the_last_revoke", life::from_check_to_the_last_revoke),
     ("life::json_has_its_shape", life::json_has_its_shape),
+    ("life::credentials_are_rotated", life::credentials_are_rotated),
     ("life::flags_are_enough", life::flags_are_enough),
     ("life::an_encrypted_store_needs_its_key", life::an_encrypted_store_needs_its_key),
     ("events::the_file_is_the_truth", events::the_file_is_the_truth),

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use dzconn_core::ErrorKind;
-use dzconn_core::fulfilment::{Handled, Settings};
+use dzconn_core::fulfilment::{Handled, Rotation, Settings};
 use dzconn_core::workflow::Outcome;
 use dzconn_datazone_stub::Target;
 use dzconn_tests::aws::{AwsWorld, DOMAIN, role};
@@ -84,6 +84,53 @@ pub(crate) async fn a_subscription_lives_and_goes_without_a_trace(fixture: &dyn 
     assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
     assert_eq!(status(&world), Some(("REVOKED".into(), None)));
     assert!(!revoked(world.outcome("Cancelled", &listing).await.unwrap()).changed);
+}
+
+/// Two users take turns; what the consumer's secret holds logs in before and after, and so does what it held before.
+pub(crate) async fn credentials_are_rotated_without_a_gap(fixture: &dyn Fixture, moto: &str) {
+    let [employees, salaries] = tables(fixture, ["employees", "salaries"]).await;
+    let world = AwsWorld::new(moto).await.unwrap();
+    let connection = world.connect("hr", &fixture.source()).await.unwrap();
+    let listing = world.publish(&connection, &employees).await.unwrap();
+    world.subscribe(&listing);
+    let first = granted(world.outcome("Created", &listing).await.unwrap());
+    let environment: dzconn_core::model::EnvironmentId = world.environment.parse().unwrap();
+    let rotate = async || match world.fulfilment.rotate(&connection, &environment).await.unwrap() {
+        Rotation::Rotated(rotated) => rotated,
+        other => panic!("{other:?}"),
+    };
+    let held = async || world.consumer_reads(first.secret.as_str()).await.unwrap();
+
+    let rotated = rotate().await;
+    assert_eq!((&rotated.secret, &rotated.previous), (&first.secret, &Some(first.user.clone())));
+    let second = held().await;
+    assert_eq!(second.user, rotated.user);
+    for credentials in [&first.credentials, &second] {
+        assert_eq!(reads(fixture, credentials, &employees).await, Some(true));
+    }
+    let [record] = &*items(&world, &world.config.tables.sources).await else { panic!("one record") };
+    assert_eq!(text(record, "dzconn_user"), rotated.user.as_str());
+    assert_eq!(text(record, "dzconn_spare_user"), first.user.as_str());
+    assert!(!record.contains_key("dzconn_turn"), "{record:?}");
+
+    let more = world.publish(&connection, &salaries).await.unwrap();
+    world.subscribe(&more);
+    assert_eq!(granted(world.outcome("Created", &more).await.unwrap()).credentials, second);
+    rotate().await;
+    let third = held().await;
+    assert_eq!(third.user, first.user);
+    assert_eq!(reads(fixture, &third, &salaries).await, Some(true));
+    assert_eq!(reads(fixture, &second, &salaries).await, Some(true));
+    assert_eq!(reads(fixture, &first.credentials, &employees).await, None, "the password of before is no longer valid");
+
+    for listing in [&listing, &more] {
+        world.end_subscription(listing, false);
+        assert!(revoked(world.outcome("Revoked", listing).await.unwrap()).changed);
+    }
+    for credentials in [&second, &third] {
+        assert_eq!(reads(fixture, credentials, &employees).await, None);
+    }
+    assert_eq!(world.left().await.unwrap(), Vec::<String>::new());
 }
 
 /// Secrets and items, as other systems read them.

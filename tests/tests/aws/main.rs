@@ -38,6 +38,7 @@ macro_rules! tests {
 tests! {
     life {
         a_subscription_lives_and_goes_without_a_trace,
+        credentials_are_rotated_without_a_gap,
         one_event_twice_or_twice_at_once_is_one_grant,
         events_in_any_order_end_as_the_portal_says,
         permissions_that_are_to_be_retained_stay,

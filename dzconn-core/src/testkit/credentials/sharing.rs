@@ -183,11 +183,11 @@ pub async fn a_rotation_under_way_is_seen(fixture: &CredentialFixture) -> Result
     let created = fixture.create(promise, &name, &sample.secret("current")).await?;
     for pending in [true, false] {
         promise.answer("the fixture's set_pending", tamper.set_pending(&name, pending).await)?;
-        let wanted = StoredSecret { pending, ..created.clone() };
         let when = if pending { "while it is rotated" } else { "after the rotation was given up" };
-        let found = promise.answer("inspect", fixture.store.inspect(&name).await)?;
-        promise.unless(found == Slot::Live(Box::new(wanted.clone())), || {
-            format!("{when}, inspect answered {found:#?} instead of {wanted:#?}")
+        let found = live(promise, "inspect", promise.answer("inspect", fixture.store.inspect(&name).await)?)?;
+        let as_created = StoredSecret { pending: None, ..found.clone() } == created;
+        promise.unless(found.pending.is_some() == pending && as_created, || {
+            format!("{when} (pending: {pending}), inspect answered {found:#?} instead of {created:#?}")
         })?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::memory::{MemoryCredentials, MemoryVault};
-use crate::model::{AccountId, SecretId};
+use crate::model::{AccountId, Credentials, SecretId};
 use crate::store::{SecretVersion, WriteOutcome};
 use crate::{Error, ErrorKind, Secret};
 
@@ -142,7 +142,7 @@ impl Broken {
                 Ok(Slot::Live(stored))
             }
             (Fault::HidesRotation, Ok(Slot::Live(mut stored))) => {
-                stored.pending = false;
+                stored.pending = None;
                 Ok(Slot::Live(stored))
             }
             (Fault::LosesSecrets, Ok(Slot::Live(_))) => Ok(Slot::Empty),
@@ -186,7 +186,7 @@ impl CredentialStore for Broken {
                 id: id.clone(),
                 version: SecretVersion::new("1"),
                 credentials: SecretSample::new().secret("everybody's").credentials,
-                pending: false,
+                pending: None,
             }))),
             (Fault::OwnerReadsByNameOnly, Ok(_)) | (Fault::BurnIsDenial, Ok(Slot::Burnt)) => {
                 Err(Error::new(ErrorKind::StoreDenied, "no policy"))
@@ -265,6 +265,14 @@ impl CredentialStore for Broken {
             _ => {}
         }
         self.inner.replace(&real, seen, secret).await
+    }
+
+    async fn propose(&self, name: &SecretName, version: &SecretVersion, value: &Credentials) -> Result<Slot> {
+        self.inner.propose(&self.real(name), version, value).await
+    }
+
+    async fn promote(&self, name: &SecretName, seen: &SecretVersion, version: &SecretVersion) -> Result<WriteOutcome> {
+        self.inner.promote(&self.real(name), seen, version).await
     }
 
     async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()> {

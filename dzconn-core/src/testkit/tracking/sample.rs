@@ -13,8 +13,8 @@ use crate::Timestamp;
 use crate::model::{
     AccountId, AssetId, AssetPath, AssetRecord, ConnectionId, DATA_ASSETS_LIMIT, DomainId, EntryRecord, EnvironmentId,
     Generation, GenerationId, ListingId, Location, MappingRecord, OpenEntry, OpenState, Owner, Phase, Place, ProjectId,
-    Publication, Region, RetiredGeneration, SecretId, SecretName, SourceKey, SourceRecord, TableName, UserName,
-    Version, WantedRecord,
+    Publication, Region, RetiredGeneration, SecretId, SecretName, SourceKey, SourceRecord, TableName, Turn, TurnId,
+    TurnStage, UserName, Version, WantedRecord,
 };
 use crate::portal::Wanted;
 use crate::store::Record;
@@ -110,6 +110,10 @@ impl Sample {
                 secret: secret_name("dz-conn-p-project-environment-1"),
                 secret_id: (n.is_multiple_of(2)).then(|| self.secret(n)),
                 copy: secret_name("dz-conn-c-project-environment-1"),
+                // In every state that a rotation leaves, and as before there were any.
+                spare: (!n.is_multiple_of(4)).then(|| UserName::new("dz_'\"`]\\ü_b").expect("a user name")),
+                turn: [None, Some(TurnStage::Preparing), Some(TurnStage::Ready), Some(TurnStage::Delivering)][n % 4]
+                    .map(|stage| Turn { id: TurnId::from_bits(u128::MAX - 7 * n as u128), stage }),
             }),
             older: [path("sales.hr.Older"), path("sales.H.R.older \"2\"")].into_iter().take(n % 3).collect(),
             settled: u64::from(u32::MAX) + 1,

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::rotate::version;
 use super::{At, Change, Delivery, Did, OUT_OF_STEP, ProducerRun, ProducerTask, Step};
 use crate::ErrorKind;
 use crate::engine::{Login, Reads};
 use crate::model::{
     Credentials, Generation, Phase, SecretName, SecretTags, SourceEndpoint, SourceRecord, Subscription, Target,
-    UserName,
+    TurnStage, UserName,
 };
-use crate::store::{NewSecret, Slot};
+use crate::store::{NewSecret, SecretVersion, Slot};
 use crate::workflow::effect::{Effect, Failure, Fresh};
 use crate::workflow::transition::Move;
 
@@ -25,7 +26,7 @@ impl ProducerRun {
     pub(super) fn with_secret(&mut self, slot: Slot, fresh: &mut dyn Fresh) -> Step {
         let generation = self.generation()?.clone();
         match slot {
-            Slot::Live(secret) if secret.credentials.user != generation.user => Err(Failure::found(
+            Slot::Live(secret) if !may_name(&generation, &secret.credentials.user) => Err(Failure::found(
                 ErrorKind::SecretInvalid,
                 "the environment's secret names another user than the record does",
             )),
@@ -56,10 +57,24 @@ impl ProducerRun {
     }
 
     pub(super) fn grant(&mut self) -> Step {
-        let user = self.generation()?.user.clone();
-        let table = self.own_table()?;
-        let take_back = self.revoking();
-        self.go(At::Grant, Effect::Grant { user, table, take_back })
+        self.left = self.users()?;
+        self.grant_next()
+    }
+
+    /// To every user that the consumer's copy may hold, now or before this grant is delivered.
+    pub(super) fn grant_next(&mut self) -> Step {
+        let generation = self.generation()?;
+        let both = matches!(generation.stage(), Some(TurnStage::Ready | TurnStage::Delivering));
+        let (main, table, take_back) = (generation.user.clone(), self.own_table()?, self.revoking());
+        while let Some(user) = self.left.pop() {
+            if both || user == main {
+                return self.go(At::Grant, Effect::Grant { user, table, take_back });
+            }
+            if !take_back.is_empty() {
+                return self.go(At::Grant, Effect::Revoke { user, tables: take_back });
+            }
+        }
+        self.log_in()
     }
 
     /// The strongest proof: as the user, with what the secret holds.
@@ -101,7 +116,8 @@ impl ProducerRun {
     /// The stored password does not log in. Before it is set, look again: somebody may be rotating it.
     pub(super) fn with_secret_again(&mut self, slot: Slot) -> Step {
         match slot {
-            Slot::Live(now) if now.pending => {
+            // Under the lock, our own is a dead run's, and does not touch this user.
+            Slot::Live(now) if now.pending.is_some() && now.pending != self.own_pending()? => {
                 Err(Failure::found(ErrorKind::Contention, "the user's password is being rotated by somebody else"))
             }
             Slot::Live(now) if self.secret.as_ref().is_some_and(|seen| seen.version == now.version) => {
@@ -118,15 +134,21 @@ impl ProducerRun {
         }
     }
 
+    fn own_pending(&self) -> Result<Option<SecretVersion>, Failure> {
+        Ok(self.generation()?.turn.map(|turn| version(turn.id)))
+    }
+
     pub(super) fn delivered(&mut self, did: fn(Delivery) -> Did) -> Step {
         let table = self.own_table()?;
-        let Generation { id, user, secret, secret_id, copy } = self.generation()?.clone();
+        let Generation { id, user, secret, secret_id, copy, .. } = self.generation()?.clone();
         let Some(secret_id) = secret_id else {
             return Err(Failure::found(
                 ErrorKind::RecordInvalid,
                 "the source record does not say which secret it granted with",
             ));
         };
+        // While a rotation hands over, it may be the other one.
+        let user = self.secret.as_ref().map_or(user, |secret| secret.credentials.user.clone());
         let super::Tally { new_user, change, .. } = self.tally;
         let changed = change != Change::Nothing;
         self.did = Some(did(Delivery { generation: id, table, user, secret, secret_id, copy, new_user, changed }));
@@ -153,6 +175,8 @@ impl ProducerRun {
                 secret: name("p")?,
                 secret_id: None,
                 copy: name("c")?,
+                spare: None,
+                turn: None,
             }),
             older: BTreeSet::new(),
             settled: 0,
@@ -189,7 +213,13 @@ impl ProducerRun {
     }
 }
 
+/// Whether the secret may name this user: while a rotation hands over, it may name the one or the other.
+fn may_name(generation: &Generation, user: &UserName) -> bool {
+    let handing_over = generation.stage() == Some(TurnStage::Ready) && generation.spare.as_ref() == Some(user);
+    generation.user == *user || handing_over
+}
+
 /// Whether what logs in here would also log in where the secret says.
-fn same_address(one: &SourceEndpoint, other: &SourceEndpoint) -> bool {
+pub(super) fn same_address(one: &SourceEndpoint, other: &SourceEndpoint) -> bool {
     (&one.host, one.port) == (&other.host, other.port)
 }

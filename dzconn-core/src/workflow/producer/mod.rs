@@ -2,18 +2,21 @@
 
 mod grant;
 mod revoke;
+mod rotate;
 mod task;
 
 use std::sync::Arc;
 
 use crate::ErrorKind;
 use crate::engine::{Created, Reads};
-use crate::model::{Credentials, Generation, OpenState, Phase, SourceRecord, TableName, Wanted};
+use crate::model::{Credentials, Generation, OpenState, Phase, SourceRecord, TableName, TurnId, UserName, Wanted};
 use crate::store::{Key, StoredSecret, WriteOutcome};
 use crate::workflow::effect::{Answer, Effect, Failure, Fresh, Next};
 use crate::workflow::transition::{Move, View, apply, entry_of, source_of, transaction};
 
-pub use task::{Delivery, Did, Errand, Produced, ProducerTask};
+use grant::same_address;
+use rotate::Rotating;
+pub use task::{Delivery, Did, Errand, Handover, Produced, ProducerTask};
 
 /// Where a run stands: the effect whose answer it waits for. A write carries the view that it leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +44,20 @@ enum At {
     Drop,
     Burn,
     Retire(View),
+    // ---- of a rotation
+    Pending,
+    IntendTurn(View),
+    Propose,
+    Spare,
+    SparePassword,
+    Tables,
+    SpareGrant,
+    SpareLogIn,
+    Ready(View),
+    Current,
+    StillReady,
+    Promote,
+    Swap(View),
     Unlock,
     End,
 }
@@ -62,6 +79,8 @@ struct Tally {
     new_user: bool,
     change: Change,
     dropped: bool,
+    /// The rotation that it has worked on.
+    turn: Option<TurnId>,
 }
 
 /// How far a run has gone.
@@ -92,6 +111,9 @@ pub struct ProducerRun {
     view: View,
     secret: Option<Box<StoredSecret>>,
     mended: bool,
+    /// The users with whom the step at hand is still to be done, the next one last.
+    left: Vec<UserName>,
+    rotating: Rotating,
     course: Course,
     /// What was known when something failed that the lock does not guard.
     doubted: Option<View>,
@@ -110,8 +132,11 @@ impl ProducerRun {
     /// A run that has not begun; its first answer is [`Answer::Begin`].
     #[must_use]
     pub fn new(task: Arc<ProducerTask>) -> Self {
-        let tidy = task.errand == Errand::Tidy;
-        let (wish, course) = if tidy { (Wanted::Revoke, Course::Undo) } else { (task.wish, Course::Forward) };
+        let (wish, course) = match task.errand {
+            Errand::Tidy => (Wanted::Revoke, Course::Undo),
+            Errand::Rotate => (Wanted::Retain, Course::Forward),
+            Errand::Fulfil | Errand::Leave | Errand::End => (task.wish, Course::Forward),
+        };
         Self {
             at: At::Begin,
             wish,
@@ -122,6 +147,8 @@ impl ProducerRun {
             view: View::default(),
             secret: None,
             mended: false,
+            left: Vec::new(),
+            rotating: Rotating::default(),
             course,
             doubted: None,
             failure: None,
@@ -175,8 +202,13 @@ impl ProducerRun {
         Next::End(Produced {
             did,
             failure: self.failure.clone(),
-            undone: self.course == Course::Undo && self.tally.change < Change::Took,
+            undone: self.course == Course::Undo && self.tally.change < self.lasting(),
         })
+    }
+
+    /// What is not taken back when the run fails.
+    fn lasting(&self) -> Change {
+        if self.task.errand == Errand::Rotate { Change::Made } else { Change::Took }
     }
 
     /// The session is gone, and the lock with it: somebody else may have been at work since.
@@ -198,7 +230,7 @@ impl ProducerRun {
     fn answered(&mut self, at: At, answer: Answer, fresh: &mut dyn Fresh) -> Step {
         match (at, answer) {
             (At::Begin, Answer::Begin) => self.go(At::Lock, Effect::Lock),
-            (At::Lock, Answer::Done) if self.task.ask && self.task.errand != Errand::Tidy => {
+            (At::Lock, Answer::Done) if self.task.ask && !matches!(self.task.errand, Errand::Tidy | Errand::Rotate) => {
                 self.go(At::Ask, Effect::Ask)
             }
             (At::Lock, Answer::Done) => self.with_wish(),
@@ -240,19 +272,25 @@ impl ProducerRun {
                 }
                 self.grant()
             }
-            (At::Grant | At::Password, Answer::Done) => self.log_in(),
+            (At::Grant, Answer::Done) => self.grant_next(),
+            (At::Password, Answer::Done) => self.log_in(),
             (At::LogIn, Answer::Login(login)) => self.with_login(&login, fresh),
             (At::SecretAgain, Answer::Slot(slot)) => self.with_secret_again(slot),
-            (At::Revoke, Answer::Done) => self.still_reads(fresh),
-            (At::StillReads, Answer::Reads(reads)) => {
-                self.reads = reads;
-                self.write(&Move::Revoked, At::Revoked, fresh)
-            }
-            (At::Drop, Answer::Done) => {
-                let name = self.generation()?.secret.clone();
-                self.go(At::Burn, Effect::Burn(name))
-            }
+            (At::Revoke, Answer::Done) => self.revoke_next(fresh),
+            (At::StillReads, Answer::Reads(reads)) => self.with_reads(reads, fresh),
+            (At::Drop, Answer::Done) => self.drop_next(),
             (At::Burn, Answer::Done) => self.write(&Move::Retire, At::Retire, fresh),
+            (At::Pending, Answer::Slot(slot)) => self.with_pending(slot, fresh),
+            (At::Propose, Answer::Slot(slot)) => self.with_proposed(slot),
+            (At::Spare, Answer::Created(created)) => self.with_spare(created),
+            (At::SparePassword, Answer::Done) => self.go(At::Tables, Effect::Tables),
+            (At::Tables, Answer::Tables(tables)) => self.with_tables(tables),
+            (At::SpareGrant, Answer::Done) => self.granted_to_spare(true),
+            (At::SpareLogIn, Answer::Login(login)) => self.with_spare_login(&login, fresh),
+            (At::Current, Answer::Slot(slot)) => self.with_current(slot, fresh),
+            (At::StillReady, Answer::Records(records)) => self.with_still_ready(records, fresh),
+            (At::Promote, Answer::Wrote(WriteOutcome::Written)) => self.write(&Move::Swap, At::Swap, fresh),
+            (At::Promote, Answer::Wrote(WriteOutcome::Conflict)) => self.not_promoted(),
             (at, Answer::Wrote(WriteOutcome::Written)) => self.written(&at, fresh),
             // Somebody wrote in between: look again, and go on from what is there.
             (_, Answer::Wrote(WriteOutcome::Conflict)) => self.read(),
@@ -275,11 +313,14 @@ impl ProducerRun {
     }
 
     fn with_view(&mut self, fresh: &mut dyn Fresh) -> Step {
+        if self.task.errand == Errand::Rotate {
+            return self.rotate(fresh);
+        }
         let Some(source) = self.source() else {
             return if self.wants_grant() { self.intend_grant(fresh) } else { self.unlock() };
         };
         match source.phase {
-            Phase::Dropping => self.drop_user(),
+            Phase::Dropping => self.drop_users(),
             Phase::Retired | Phase::Active if self.wants_grant() => self.intend_grant(fresh),
             Phase::Retired => self.unlock(),
             Phase::Active => self.with_active(fresh),
@@ -307,7 +348,10 @@ impl ProducerRun {
         | At::Retain(view)
         | At::IntendRevoke(view)
         | At::Revoked(view)
-        | At::Retire(view) = at
+        | At::Retire(view)
+        | At::IntendTurn(view)
+        | At::Ready(view)
+        | At::Swap(view) = at
         {
             self.view = view.clone();
         }
@@ -322,8 +366,13 @@ impl ProducerRun {
             }
             At::Granted(_) => self.delivered(Did::Granted),
             At::Retain(_) => self.delivered(Did::Retained),
-            At::IntendRevoke(_) => self.revoke(),
+            At::IntendRevoke(_) => self.revoke(fresh),
+            // A rotation has only made room.
+            At::Revoked(_) if self.task.errand == Errand::Rotate => self.with_view(fresh),
             At::Revoked(_) => self.unlock(),
+            At::IntendTurn(_) => self.propose(fresh),
+            At::Ready(_) => self.promote(),
+            At::Swap(_) => self.hand_over(),
             At::Retire(_) => {
                 self.tally.dropped = true;
                 self.with_view(fresh)
@@ -341,6 +390,9 @@ impl ProducerRun {
         if at == At::StillReads {
             self.reads = Reads::CannotTell(kind.to_string());
             return self.write(&Move::Revoked, At::Revoked, fresh);
+        }
+        if at == At::SpareGrant && kind == ErrorKind::TableNotFound {
+            return self.granted_to_spare(false);
         }
         self.failure.get_or_insert(failure.clone());
         match at {
@@ -372,10 +424,22 @@ impl ProducerRun {
             | At::LogIn
             | At::SecretAgain
             | At::Password
+            | At::Pending
+            | At::Propose
+            | At::Spare
+            | At::SparePassword
+            | At::Tables
+            | At::SpareGrant
+            | At::SpareLogIn
+            | At::Current
+            | At::Promote
                 if !passing =>
             {
                 self.course = Course::Undo;
-                let guarded = matches!(at, At::Resolve | At::User | At::Grant | At::Password);
+                let guarded = matches!(
+                    at,
+                    At::Resolve | At::User | At::Grant | At::Password | At::Spare | At::SparePassword | At::SpareGrant
+                );
                 self.doubted = (!guarded).then(|| self.view.clone());
                 self.read()
             }
@@ -399,6 +463,13 @@ impl ProducerRun {
             ErrorKind::RecordInvalid,
             "the source record names no generation: somebody may have edited it",
         ))
+    }
+
+    /// Every user of the generation, the next one last.
+    fn users(&self) -> Result<Vec<UserName>, Failure> {
+        let mut users: Vec<_> = self.generation()?.users().cloned().collect();
+        users.reverse();
+        Ok(users)
     }
 
     fn own_table(&self) -> Result<TableName, Failure> {

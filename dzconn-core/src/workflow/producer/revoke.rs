@@ -1,6 +1,7 @@
 //! The steps of a revoke, and of what else ends or keeps access.
 
 use super::{At, Course, Did, OUT_OF_STEP, ProducerRun, Step};
+use crate::engine::Reads;
 use crate::model::{Phase, Subscription, Wanted};
 use crate::workflow::effect::{Effect, Fresh};
 use crate::workflow::transition::Move;
@@ -39,31 +40,54 @@ impl ProducerRun {
         self.write(&step, At::IntendRevoke, fresh)
     }
 
-    pub(super) fn revoke(&mut self) -> Step {
+    pub(super) fn revoke(&mut self, fresh: &mut dyn Fresh) -> Step {
         if self.source().is_some_and(|source| source.phase == Phase::Dropping) {
-            return self.drop_user();
+            return self.drop_users();
         }
-        let tables = self.revoking();
-        if tables.is_empty() {
+        if self.revoking().is_empty() {
             return self.unlock();
         }
-        let user = self.generation()?.user.clone();
-        self.go(At::Revoke, Effect::Revoke { user, tables })
+        self.left = self.users()?;
+        self.revoke_next(fresh)
     }
 
-    pub(super) fn still_reads(&mut self, fresh: &mut dyn Fresh) -> Step {
-        match self.table.clone() {
-            Some(table) if self.revoking().contains(&table) => {
-                let user = self.generation()?.user.clone();
-                self.go(At::StillReads, Effect::Reads(user, table))
-            }
+    /// From every user: whichever the consumer's copy holds, it no longer reads.
+    pub(super) fn revoke_next(&mut self, fresh: &mut dyn Fresh) -> Step {
+        let tables = self.revoking();
+        if let Some(user) = self.left.pop() {
+            return self.go(At::Revoke, Effect::Revoke { user, tables });
+        }
+        if self.table.as_ref().is_some_and(|table| tables.contains(table)) {
+            self.left = self.users()?;
+        }
+        self.reads_next(fresh)
+    }
+
+    fn reads_next(&mut self, fresh: &mut dyn Fresh) -> Step {
+        match (self.left.pop(), self.table.clone()) {
+            (Some(user), Some(table)) => self.go(At::StillReads, Effect::Reads(user, table)),
             _ => self.write(&Move::Revoked, At::Revoked, fresh),
         }
     }
 
-    pub(super) fn drop_user(&mut self) -> Step {
-        let user = self.generation()?.user.clone();
-        self.go(At::Drop, Effect::DropUser(user))
+    pub(super) fn with_reads(&mut self, reads: Reads, fresh: &mut dyn Fresh) -> Step {
+        if !matches!((&self.reads, &reads), (Reads::Yes(_), _) | (_, Reads::No)) {
+            self.reads = reads;
+        }
+        self.reads_next(fresh)
+    }
+
+    pub(super) fn drop_users(&mut self) -> Step {
+        self.left = self.users()?;
+        self.drop_next()
+    }
+
+    pub(super) fn drop_next(&mut self) -> Step {
+        if let Some(user) = self.left.pop() {
+            return self.go(At::Drop, Effect::DropUser(user));
+        }
+        let name = self.generation()?.secret.clone();
+        self.go(At::Burn, Effect::Burn(name))
     }
 
     /// The work is done; or, where the asset had to leave another table first, half of it.

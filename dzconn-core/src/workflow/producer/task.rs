@@ -23,6 +23,8 @@ pub struct ProducerTask {
     pub table: Option<TableName>,
     /// The user of a new generation.
     pub user: UserName,
+    /// What the other user is called, if a first rotation makes one.
+    pub spare: UserName,
     /// The address for the secret.
     pub endpoint: SourceEndpoint,
     /// What the secret says about TLS.
@@ -43,6 +45,9 @@ pub enum Errand {
     Tidy,
     /// The environment ends: the asset is taken back whatever is wanted of it, retained access too. Nobody is asked.
     End,
+    /// The environment gets new credentials. It is of no asset: the subscription says only whose and where. Nobody is asked, and
+    /// what dead runs have left half done is undone first.
+    Rotate,
 }
 
 /// What the producer's part has brought about.
@@ -74,6 +79,23 @@ pub enum Did {
         /// Whether the user can still read it, by ways that are not dzconn's.
         reads: Reads,
     },
+    /// The producer's secret holds new credentials. After [`Errand::Rotate`], anything else means that there was nothing to rotate.
+    Rotated(Handover),
+}
+
+/// What the consumer's part of a rotation needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Handover {
+    /// The generation that was rotated.
+    pub generation: GenerationId,
+    /// The database user that the producer's secret names now.
+    pub user: UserName,
+    /// The one that it named before, which still logs in.
+    pub previous: Option<UserName>,
+    /// The producer's secret's address.
+    pub secret_id: SecretId,
+    /// The name of the consumer's copy.
+    pub copy: SecretName,
 }
 
 /// What the consumer's part needs to know.

@@ -13,6 +13,7 @@ pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
 mod report;
+pub(crate) mod rotate;
 pub(crate) mod show;
 #[cfg(feature = "aws")]
 pub(crate) mod toolkit;

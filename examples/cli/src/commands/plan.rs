@@ -23,6 +23,7 @@ use crate::world::World;
 pub(crate) async fn plan(world: World, what: PlanCommand) -> Result {
     let (args, path, wish) = match what {
         PlanCommand::Event(args) => return event(world, args).await,
+        PlanCommand::Rotate(args) => return super::rotate::plan(world, args).await,
         PlanCommand::Grant(args) => (args, None, Wanted::Grant),
         PlanCommand::Revoke(RevokeArgs { target, path, retain: false }) => (target, path, Wanted::Revoke),
         PlanCommand::Revoke(RevokeArgs { target, path, retain: true }) => (target, path, Wanted::Retain),
@@ -247,7 +248,6 @@ fn kind(step: &PlannedStep) -> &'static str {
 
 fn json(world: &World, subscription: &Subscription, asked: &str, plan: &Plan, wanted: Wanted) -> serde_json::Value {
     let Subscription { consumer, asset, listing, location, .. } = subscription;
-    let steps = plan.steps.iter().map(|step| json!({"kind": kind(step), "text": step.to_string()}));
     json!({
         "plan": asked,
         "wanted": deed(wanted),
@@ -256,16 +256,23 @@ fn json(world: &World, subscription: &Subscription, asked: &str, plan: &Plan, wa
         "asset": {"id": asset.id, "listing": listing.id, "path": location.path},
         "source": world.directory.name_of(&location.connection),
         "connection": location.connection,
-        "steps": steps.collect::<Vec<_>>(),
+        "steps": steps_json(plan),
     })
 }
 
+pub(super) fn steps_json(plan: &Plan) -> Vec<serde_json::Value> {
+    plan.steps.iter().map(|step| json!({"kind": kind(step), "text": step.to_string()})).collect()
+}
+
 fn text(paint: Paint, subscription: &Subscription, deed: &str, plan: &Plan) -> String {
-    let what = format!("{deed} {} for {}", subscription.location.path, subscription.consumer.environment);
+    steps_text(paint, &format!("{deed} {} for {}", subscription.location.path, subscription.consumer.environment), plan)
+}
+
+pub(super) fn steps_text(paint: Paint, what: &str, plan: &Plan) -> String {
     if plan.steps.is_empty() {
-        return format!("{}: nothing to do\n", paint.strong(&what));
+        return format!("{}: nothing to do\n", paint.strong(what));
     }
-    let mut text = format!("{}: {}\n", paint.strong(&what), count(plan.steps.len(), "step"));
+    let mut text = format!("{}: {}\n", paint.strong(what), count(plan.steps.len(), "step"));
     for (number, step) in (1..).zip(&plan.steps) {
         text.push_str(&format!("  {number:>2}  {}  {step}\n", paint.dim(&format!("{:<9}", kind(step)))));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dzconn_core::engine::{Reads, SourceEngine};
-use dzconn_core::model::{Phase, SourceRecord, TableName, UserName};
+use dzconn_core::model::{Generation, Phase, SourceRecord, TableName, TurnStage, UserName};
 use dzconn_core::{Result, Step, Timestamp};
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::{list, source_record, within};
 use crate::args::ShowArgs;
 use crate::exit::Exit;
 use crate::failure::{self, Failure};
-use crate::output::Paint;
+use crate::output::{Paint, ago};
 use crate::tracked::{self, Access};
 use crate::world::{World, engines};
 
@@ -92,6 +92,14 @@ fn phase(record: &SourceRecord) -> &'static str {
     }
 }
 
+fn stage(stage: TurnStage) -> &'static str {
+    match stage {
+        TurnStage::Preparing => "preparing",
+        TurnStage::Ready => "ready",
+        TurnStage::Delivering => "delivering",
+    }
+}
+
 fn json(world: &World, record: &SourceRecord, access: &[Access], live: Option<&Live>) -> Value {
     let now = Timestamp::now();
     json!({
@@ -102,6 +110,8 @@ fn json(world: &World, record: &SourceRecord, access: &[Access], live: Option<&L
         "connection": record.key.connection,
         "phase": phase(record),
         "user": record.generation.as_ref().map(|generation| &generation.user),
+        "other_user": record.generation.as_ref().and_then(|generation| generation.spare.as_ref()),
+        "rotation": record.generation.as_ref().and_then(Generation::stage).map(stage),
         "generation": record.generation.as_ref().map(|generation| generation.id),
         "producer_secret": record.generation.as_ref().map(|generation| &generation.secret),
         "consumer_secret": record.generation.as_ref().map(|generation| &generation.copy),
@@ -138,6 +148,13 @@ fn text(paint: Paint, world: &World, record: &SourceRecord, access: &[Access], l
         ("consumer secret", or_dash(generation.map(|generation| generation.copy.to_string()))),
         ("last updated", record.last_updated.to_string()),
     ];
+    if let Some(spare) = generation.and_then(|generation| generation.spare.as_ref()) {
+        lines.insert(6, ("other user", format!("{spare} (rotations take turns between the two)")));
+    }
+    if let Some(stage) = generation.and_then(Generation::stage).map(stage) {
+        let age = ago(now.seconds() - record.last_updated.seconds());
+        lines.push(("rotation", format!("{stage}, last worked on {age}; `dzconn rotate` finishes it")));
+    }
     if !record.revoked.is_empty() || !record.retired.is_empty() {
         let what = format!("{} assets, {} generations", record.revoked.len(), record.retired.len());
         lines.push(("to clean up", format!("{what}; the next run for this environment and source does it")));

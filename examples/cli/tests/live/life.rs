@@ -121,9 +121,11 @@ pub(crate) fn json_has_its_shape(server: &Server) {
             "generation",
             "last_updated",
             "live",
+            "other_user",
             "phase",
             "producer_secret",
             "project",
+            "rotation",
             "source",
             "to_clean_up",
             "user",
@@ -145,6 +147,41 @@ pub(crate) fn json_has_its_shape(server: &Server) {
 fn keys(json: &Value, wanted: &[&str]) {
     let found: BTreeSet<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(found, wanted.iter().copied().collect(), "{json:#}");
+}
+
+pub(crate) fn credentials_are_rotated(server: &Server) {
+    let sample = Sample::new(server);
+    let bench = &sample.bench;
+    let refused = bench.run(&["rotate", "--environment", "env-risk"]).ended(2);
+    assert!(refused.stderr.contains("nothing"), "{}", refused.stderr);
+    assert!(bench.run(&["rotate"]).ended(2).stderr.contains("--environment"));
+    bench.run(&["grant", "--asset", "offices", "--environment", "env-risk"]).ended(0);
+    let first = sample.login();
+
+    let plan = bench.run(&["plan", "rotate", "--source", "sales"]).ended(0).stdout;
+    assert!(plan.contains("GRANT SELECT ON") && plan.contains("Nothing was changed."), "{plan}");
+    let rotated = bench.run(&["rotate", "--all", "-vv"]).ended(0);
+    assert!(rotated.stdout.starts_with("rotated  env-risk at sales"), "{}", rotated.stdout);
+    let second = sample.login();
+    assert_ne!(first, second);
+    for login in [&first, &second] {
+        assert_eq!(sample.rows(login, "offices"), Ok(7));
+    }
+    let shown = bench.run(&["show", "env-risk"]).ended(0).stdout;
+    assert!(shown.contains("other user") && shown.contains(&first.0) && !shown.contains("dzconn rotate"), "{shown}");
+    bench.run(&["reconcile"]).ended(0);
+
+    let again = bench.run(&["rotate", "--environment", "env-risk", "--source", "sales", "--json"]).ended(0).json();
+    let part = &again["rotations"][0];
+    let members = ["connection", "environment", "error", "outcome", "previous_user", "secret", "source", "user"];
+    keys(part, &members);
+    assert_eq!((&part["outcome"], &part["user"]), (&"rotated".into(), &first.0.as_str().into()));
+    assert!(sample.rows(&first, "offices").is_err(), "the password of before is no longer valid");
+    let third = sample.login();
+    assert_eq!(sample.rows(&third, "offices"), Ok(7));
+    bench.run(&["revoke", "--asset", "offices", "--environment", "env-risk"]).ended(0);
+    assert_eq!((sample.users(&first.0), sample.users(&second.0)), (0, 0));
+    bench.no_secret(&[&first.1, &second.1, &third.1, &server.password]);
 }
 
 pub(crate) fn flags_are_enough(server: &Server) {

@@ -1,0 +1,277 @@
+//! Rotation on the ports in memory: at every await the environment's secret opens what was granted, and a rotation that was cut
+//! off there is finished, or undone, by whatever comes next.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use dzconn_core::fulfilment::{PlannedStep, Rotated, Rotation};
+use dzconn_core::model::{Credentials, Generation, TurnStage};
+use dzconn_core::portal::Wanted;
+use dzconn_core::store::Record;
+use dzconn_core::testkit::faults::When;
+use dzconn_core::{ErrorKind, Result};
+
+use crate::world::{CONSUMER, World, id, table};
+
+async fn rotate(world: &World) -> Result<Rotation> {
+    world.fulfilment.rotate(&world.engine.source().connection, &id("env1")).await
+}
+
+async fn rotated(world: &World) -> Rotated {
+    match rotate(world).await.unwrap() {
+        Rotation::Rotated(rotated) => rotated,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What the environment's secret holds.
+fn held(world: &World) -> Credentials {
+    let live = world.vault.live();
+    live.into_iter().find(|(account, ..)| account.as_str() == CONSUMER).expect("a copy").2
+}
+
+fn generation(world: &World) -> Generation {
+    let records = world.tracking.snapshot();
+    let source = records.iter().find_map(|(_, stored)| match &stored.record {
+        Record::Source(source) => Some(source.clone()),
+        _ => None,
+    });
+    source.and_then(|source| source.generation).expect("a generation")
+}
+
+async fn set_up(granted: &[&str], rotations: usize) -> World {
+    let world = World::new();
+    for name in granted {
+        world.grant(&world.subscription(name)).await;
+    }
+    for _ in 0..rotations {
+        rotated(&world).await;
+    }
+    world.spy.calls();
+    world
+}
+
+async fn everything_goes(world: &World, context: &str) {
+    for name in ["employees", "offices", "salaries"] {
+        world.revoke(&world.subscription(name)).await;
+    }
+    world.assert_nothing_left(context);
+}
+
+#[tokio::test]
+async fn two_users_take_turns() {
+    let world = set_up(&["employees", "offices"], 0).await;
+    let reads = |credentials: &Credentials, name| world.engine.read_as(credentials, &table(name));
+    let first = held(&world);
+
+    let Rotated { user, previous, secret, .. } = rotated(&world).await;
+    let second = held(&world);
+    assert_eq!((&user, previous), (&second.user, Some(first.user.clone())));
+    assert_eq!((user.as_str(), secret), (format!("{}_b", first.user).as_str(), generation(&world).copy));
+    assert_ne!(first.password.expose(), second.password.expose());
+    for credentials in [&first, &second] {
+        assert!(reads(credentials, "employees") && reads(credentials, "offices") && !reads(credentials, "salaries"));
+    }
+    assert_eq!(generation(&world).turn, None);
+
+    // What is granted now, only the user that the secret names reads; what is revoked, neither.
+    world.grant(&world.subscription("salaries")).await;
+    assert_eq!((reads(&second, "salaries"), reads(&first, "salaries")), (true, false));
+    world.revoke(&world.subscription("offices")).await;
+    assert_eq!((reads(&second, "offices"), reads(&first, "offices")), (false, false));
+
+    rotated(&world).await;
+    let third = held(&world);
+    assert_eq!(third.user, first.user);
+    assert!(reads(&third, "employees") && reads(&third, "salaries") && !reads(&third, "offices"));
+    assert!(!reads(&first, "employees"), "the password of the last rotation but one is no longer valid");
+    assert!(reads(&second, "employees"), "that of the last one is");
+    everything_goes(&world, "after two rotations").await;
+    assert_eq!(rotate(&world).await.unwrap(), Rotation::Nothing);
+}
+
+#[tokio::test]
+async fn what_an_older_system_granted_is_granted_once_more_first() {
+    let world = set_up(&["employees"], 0).await;
+    world.make_older().await;
+    let before = held(&world);
+    let error = rotate(&world).await.unwrap_err();
+    assert_eq!((error.kind(), held(&world)), (ErrorKind::InvalidInput, before));
+    assert!(error.advice().unwrap().contains("once more"), "{error}");
+    world.grant(&world.subscription("employees")).await;
+    rotated(&world).await;
+    everything_goes(&world, "an older system's").await;
+}
+
+/// Somebody else's rotation is not disturbed; and a table that is gone keeps nobody from rotating.
+#[tokio::test]
+async fn what_others_do_meanwhile() {
+    let world = set_up(&["employees", "offices"], 0).await;
+    let (before, name) = (held(&world), generation(&world).secret);
+    let producer = id(crate::world::PRODUCER);
+    world.vault.set_pending(&producer, &name, true);
+    assert_eq!(rotate(&world).await.unwrap_err().kind(), ErrorKind::Contention);
+    assert_eq!((held(&world), generation(&world).spare), (before, None), "nothing was begun");
+    world.vault.set_pending(&producer, &name, false);
+
+    world.engine.drop_table(&table("offices"));
+    rotated(&world).await;
+    assert_eq!(world.readable(), ["employees"]);
+    everything_goes(&world, "a table that was gone").await;
+}
+
+/// A planned rotation says what a real one does, changes nothing and holds no password.
+#[tokio::test]
+async fn a_plan_of_a_rotation() {
+    let world = set_up(&["employees"], 0).await;
+    let before = (world.tracking.snapshot(), world.vault.snapshot(), world.engine.snapshot());
+    let plan = world.fulfilment.plan_rotation(&world.engine.source().connection, &id("env1")).await.unwrap();
+    assert_eq!(before, (world.tracking.snapshot(), world.vault.snapshot(), world.engine.snapshot()));
+    let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
+    let of = |kind: fn(&PlannedStep) -> bool| plan.steps.iter().filter(|step| kind(step)).count();
+    assert_eq!(of(|step| matches!(step, PlannedStep::Record(_))), 4, "{steps:#?}");
+    assert_eq!(of(|step| matches!(step, PlannedStep::Secret(_))), 3, "{steps:#?}");
+    assert!(steps.iter().any(|step| step.contains("bring the secret dz-conn-c-")), "{steps:#?}");
+    let nothing = world.fulfilment.plan_rotation(&world.engine.source().connection, &id("env9")).await.unwrap();
+    assert!(nothing.steps.is_empty());
+}
+
+/// What comes after a rotation that was cut off.
+const AFTERWARDS: [&str; 5] =
+    ["the same again", "another asset", "the same asset", "the revoke of the last", "nothing"];
+
+async fn afterwards(world: &World, granted: &[&str], then: &str, context: &str) {
+    let mut tables = granted.to_vec();
+    match then {
+        "the same again" => {
+            rotated(world).await;
+            assert_eq!(generation(world).turn, None, "{context}");
+        }
+        "another asset" => {
+            world.grant(&world.subscription("salaries")).await;
+            tables.push("salaries");
+        }
+        "the same asset" => drop(world.grant(&world.subscription("employees")).await),
+        "the revoke of the last" => {
+            everything_goes(world, context).await;
+            tables.clear();
+        }
+        _ => {}
+    }
+    assert_eq!(world.readable(), tables, "{context}");
+    if then == "another asset" {
+        rotated(world).await;
+        assert_eq!(world.readable(), tables, "{context}, and a rotation");
+    }
+    everything_goes(world, context).await;
+}
+
+const SET_UPS: [(&[&str], usize); 3] = [(&["employees"], 0), (&["employees", "offices"], 1), (&["employees"], 2)];
+
+#[tokio::test]
+async fn at_every_await_the_secret_opens_what_was_granted_and_a_cut_is_mended() {
+    let mut cuts = 0;
+    for (granted, rotations) in SET_UPS {
+        for then in AFTERWARDS {
+            for polls in 1.. {
+                let world = set_up(granted, rotations).await;
+                let ended = {
+                    let mut rotating = pin!(rotate(&world));
+                    let mut context = Context::from_waker(Waker::noop());
+                    (0..polls).any(|_| {
+                        let ended = matches!(rotating.as_mut().poll(&mut context), Poll::Ready(_));
+                        assert_eq!(world.readable(), granted, "after {polls} polls");
+                        ended
+                    })
+                };
+                if ended {
+                    break;
+                }
+                cuts += 1;
+                let context = format!("{granted:?} rotated {rotations} times, cut after {polls} polls, then {then}");
+                afterwards(&world, granted, then, &context).await;
+            }
+        }
+    }
+    assert!(cuts > 400, "{cuts} cuts: the ports yield before and after every call");
+}
+
+#[tokio::test]
+async fn every_call_of_a_rotation_may_fail() {
+    for kind in [ErrorKind::ConnectionLost, ErrorKind::StoreFailed, ErrorKind::AdminDenied, ErrorKind::Unexpected] {
+        for when in [When::Before, When::After] {
+            for n in 0.. {
+                let world = set_up(&["employees"], n % 2).await;
+                world.spy.fail(n, when, kind);
+                let result = rotate(&world).await;
+                let calls = world.spy.calls();
+                world.spy.heal();
+                if calls.len() <= n {
+                    break;
+                }
+                let context = format!("call {n} ({:?}) fails {when:?} with {kind:?}", calls.get(n));
+                match &result {
+                    Err(error) => assert_eq!(error.kind(), kind, "{context}: {error}"),
+                    // What is retryable is retried; giving the lock back, and what others left, is not what it came for.
+                    Ok(_) => {
+                        let forgiven = matches!(calls[n], "source.unlock" | "source.excess") || n + 1 == calls.len();
+                        assert!(kind.is_retryable() || forgiven, "{context}");
+                    }
+                }
+                assert_eq!(world.readable(), ["employees"], "{context}");
+                afterwards(&world, &["employees"], "the same again", &context).await;
+            }
+        }
+    }
+}
+
+/// Every call has a reason.
+#[tokio::test]
+async fn the_cost_of_a_rotation_is_known() {
+    let world = set_up(&["employees"], 0).await;
+    rotated(&world).await;
+    assert_eq!(
+        world.spy.calls(),
+        [
+            "tracking.read",      // is there a record
+            "tracking.read",      // where the consumer lives
+            "source.lock",        //
+            "tracking.read",      // the source record
+            "secret.inspect",     // what is current, and is somebody rotating it
+            "tracking.commit",    // the intent, with the spare's name and the turn
+            "secret.propose",     // the new password, before it is set
+            "source.create_user", //
+            "tracking.list",      // what is granted
+            "source.grant",       // for each table
+            "source.log_in",      // the proof: as the new user
+            "tracking.commit",    // from here on the secret may name either
+            "secret.promote",     //
+            "tracking.commit",    // they have swapped
+            "source.unlock",      //
+            "tracking.read",      // which turn is confirmed
+            "secret.read",        // the copy
+            "secret.read_shared", // what it is to hold
+            "secret.replace",     //
+            "secret.read",        //
+            "secret.read_shared", // is its source still the same
+            "tracking.commit",    // the copy has followed
+            "tracking.read",      // is there anything to clean up
+        ]
+    );
+}
+
+/// A grant that comes by while nobody finishes a rotation delivers what the secret holds by then.
+#[tokio::test]
+async fn a_grant_after_a_rotation_that_was_not_delivered() {
+    let world = set_up(&["employees"], 0).await;
+    let before = held(&world);
+    world.spy.fail(15, When::Before, ErrorKind::AdminDenied);
+    rotate(&world).await.unwrap_err();
+    world.spy.heal();
+    assert_eq!((held(&world), generation(&world).stage()), (before.clone(), Some(TurnStage::Delivering)));
+    world.want(&world.subscription("offices"), Wanted::Grant);
+    let granted = world.grant(&world.subscription("offices")).await;
+    assert_eq!((&granted.user, &granted.credentials), (&generation(&world).user, &held(&world)));
+    assert!(world.engine.read_as(&before, &table("offices")), "whoever has read the secret before can go on");
+    everything_goes(&world, "not delivered").await;
+}
