@@ -1,7 +1,7 @@
 //! Readable text of everything that a trace is made of.
 
 use dzconn_core::memory::TrackingState;
-use dzconn_core::model::{OpenState, SourceRecord, Wanted};
+use dzconn_core::model::{Generation, OpenState, SourceRecord, Wanted};
 use dzconn_core::store::{Change, Record, Slot, Write};
 use dzconn_core::workflow::{Answer, Effect};
 
@@ -185,7 +185,7 @@ fn source_record(record: &SourceRecord) -> String {
     let generation = record.generation.as_ref().map_or("-".to_owned(), |living| format!("{:x}", living.id.bits()));
     let turn = record.generation.as_ref().and_then(|living| living.turn);
     let turn = turn.map_or(String::new(), |turn| format!(" turn {:x} {:?}", turn.id.bits(), turn.stage));
-    let users: Vec<_> = record.generation.iter().flat_map(|living| living.users()).map(ToString::to_string).collect();
+    let users: Vec<_> = record.generation.iter().flat_map(Generation::users).map(ToString::to_string).collect();
     let users = users.join("+");
     format!(
         "source {:?} gen {generation} {users}{turn} settled {} open [{}] revoked [{}] retired [{}]",

@@ -479,9 +479,12 @@ async fn both_users_of_a_rotation_are_looked_after() {
     // Without the record, both are known by their names.
     forget(&world, |key| matches!(key, Key::Source(_) | Key::Entry(..))).await;
     world.want(&world.subscription("employees"), Wanted::Revoke);
-    let findings = look(&world).await;
-    let users = findings.iter().filter(|finding| finding.problem == Problem::UserWithoutRecord);
-    assert_eq!(users.count(), 2, "{findings:#?}");
-    assert_eq!(mend(&world).await, []);
-    world.assert_nothing_left("both are dropped");
+    let scope = Scope { connection: Some(world.engine.source().connection), environment: None };
+    let findings = world.fulfilment.reconcile(&scope).await.unwrap();
+    let users: Vec<_> = findings.iter().filter(|found| found.problem == Problem::UserWithoutRecord).collect();
+    assert_eq!(users.len(), 2, "{findings:#?}");
+    for user in users {
+        assert_eq!(world.fulfilment.mend(user).await.unwrap(), Mended::Done);
+    }
+    assert_eq!(world.engine.snapshot().users().count(), 0);
 }
