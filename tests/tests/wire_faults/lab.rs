@@ -1,6 +1,5 @@
 //! Servers of this suite's own, which it may stop, fill and lock.
 
-use std::ops::DerefMut;
 use std::sync::Arc;
 
 use dzconn_core::model::TableName;
@@ -134,8 +133,8 @@ impl Lab {
 
     fn server(&mut self) -> &mut Throwaway {
         match &mut self.own {
-            Own::Postgres(server) => server.deref_mut(),
-            Own::MariaDb(server) => server.deref_mut(),
+            Own::Postgres(server) => server,
+            Own::MariaDb(server) => server,
         }
     }
 

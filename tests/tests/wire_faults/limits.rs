@@ -66,12 +66,11 @@ async fn fill(lab: &Lab, bench: &Bench<'_>, free: usize) -> Vec<Session> {
             // One more than that is let in if it has CONNECTION ADMIN, as root and dzconn's admin have. Others may be leaving yet.
             let mut refused = 0;
             while refused < 3 {
-                match lab.try_session(None).await {
-                    Some(session) => crowd.push(session),
-                    None => {
-                        refused += 1;
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
+                if let Some(session) = lab.try_session(None).await {
+                    crowd.push(session);
+                } else {
+                    refused += 1;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
             for _ in 0..free {
