@@ -260,3 +260,21 @@ pub struct WantedRecord {
     /// When it was last written.
     pub last_updated: Timestamp,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As they were written before there were rotations.
+    #[test]
+    fn a_generation_without_a_second_user_is_read() {
+        let id = "0".repeat(32);
+        let older = format!(r#"{{"id":"{id}","user":"dz_e","secret":"p","secret_id":null,"copy":"c"}}"#);
+        let mut generation: Generation = serde_json::from_str(&older).unwrap();
+        assert_eq!((&generation.spare, generation.turn, generation.users().count()), (&None, None, 1));
+        generation.spare = Some(UserName::new("dz_e_b").unwrap());
+        generation.turn = Some(Turn { id: TurnId::from_bits(7), stage: TurnStage::Ready });
+        let text = serde_json::to_string(&generation).unwrap();
+        assert_eq!(serde_json::from_str::<Generation>(&text).unwrap(), generation);
+    }
+}
