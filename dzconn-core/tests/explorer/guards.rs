@@ -73,7 +73,7 @@ fn the_end_of_an_environment() {
     breaks(&Scenario::new("Ga", "E").without(Rule::EndUnasked), "no end can be reached");
     let dead = |before, jobs| Scenario::new(before, jobs).never_again(0).order(0, 1);
     breaks(&dead("", "Ga E").without(Rule::EndSearches), "the record is unfinished");
-    breaks(&dead("Ga", "Ra E").without(Rule::EndLooksAgain), "a record without a generation is left");
+    breaks(&dead("", "Gy E").without(Rule::EndLooksAgain), "a record without a generation is left");
 }
 
 #[test]

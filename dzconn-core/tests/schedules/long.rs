@@ -157,6 +157,7 @@ pub(crate) fn walk(
         let mut chance = Chance::new(round.seed);
         let moved = round.moved.filter(|_| walk.model.touched.is_empty());
         if let Some((asset, spot)) = moved {
+            walk.model.respelled.extend(walk.world.truth.spot(asset).1.eq_ignore_ascii_case(spot.1).then_some(asset));
             walk.world.truth.publish(asset, spot);
         }
         let jobs = moved.map_or_else(|| round.jobs.clone(), |(asset, _)| alone_with(asset, &round.jobs));

@@ -29,6 +29,8 @@ pub(crate) struct Model {
     /// What somebody has worked on since.
     pub(crate) touched: BTreeSet<Pair>,
     ended: BTreeSet<&'static str>,
+    /// Assets whose path has come to be written otherwise, though it means the same table: they have moved all the same.
+    pub(crate) respelled: BTreeSet<&'static str>,
     by_hand: ByHand,
     /// Granted by hand: connection, environment, table.
     extra: BTreeSet<(String, String, String)>,
@@ -256,12 +258,14 @@ impl Walk {
                 let from = self.model.said.get(&(project, asset)).copied().unwrap_or_default();
                 let since = &history[from.saturating_sub(1).min(history.len())..];
                 let granted = since.contains(&Says::Wanted(Wanted::Grant));
+                let moved = |before: &Access| {
+                    let place = (before.0.as_str(), before.1.clone());
+                    self.model.respelled.contains(asset) || place != (connection, table.to_lowercase())
+                };
                 let taken = since.iter().any(|says| matches!(says, Says::Refused | Says::Wanted(Wanted::Revoke)));
                 match (before, is) {
                     // One that has moved is taken back first, whatever becomes of its grant.
-                    (Some(before), None)
-                        if !taken && !(granted && (before.0 != connection || before.1 != table.to_lowercase())) =>
-                    {
+                    (Some(before), None) if !taken && !(granted && moved(before)) => {
                         return Err(format!("{asset} of {environment} is to be retained, and is gone: {before:?}"));
                     }
                     (None, Some(_)) if !granted => {
