@@ -12,7 +12,7 @@ use crate::model::{AssetId, AssetPath, Source, SourceKey, Subscription, TableNam
 use crate::portal::{Question, Wanted};
 use crate::store::{Query, Record, WriteOutcome};
 use crate::workflow::{Answer, Effect, Failure};
-use crate::{Changed, CredentialStore, Deadline, Error, ErrorKind, Portal, Result, Step, TrackingStore};
+use crate::{Catalog, Changed, CredentialStore, Deadline, Error, ErrorKind, Portal, Result, Step, TrackingStore};
 
 /// How many findings about a new user are worth telling.
 const EXCESS: usize = 8;
@@ -21,6 +21,7 @@ const EXCESS: usize = 8;
 #[derive(Clone, Copy)]
 pub(crate) struct SourceSide<'a> {
     pub(crate) source: &'a Source,
+    pub(crate) catalog: &'a dyn Catalog,
     pub(crate) connector: &'a dyn EngineConnector,
     pub(crate) credentials: &'a dyn CredentialStore,
     pub(crate) portal: &'a dyn Portal,
@@ -216,7 +217,7 @@ impl<'a> Driver<'a> {
         let side = self.side()?;
         let mut session = match self.session.take().or_else(|| side.sessions.take(side.source)) {
             Some(session) => session,
-            None => side.connector.connect(side.source, self.deadline).await?,
+            None => connect(side.connector, side.catalog, side.source, self.deadline).await?,
         };
         take_lock(&mut *session, &self.subscription.key(), self.settings, self.deadline).await?;
         self.session = Some(session);
@@ -249,6 +250,26 @@ impl<'a> Driver<'a> {
             Some(session) => Ok(&mut **session),
             None => Err(Error::new(ErrorKind::LockLost, "there is no session on the source any more")),
         }
+    }
+}
+
+/// A session with the admin's login. Its owner may be rotating it: the source is told the new password and the secret later, or
+/// the other way round. So a login that is refused is looked up once more, and tried again if it is another one now.
+pub(crate) async fn connect(
+    connector: &dyn EngineConnector,
+    catalog: &dyn Catalog,
+    source: &Source,
+    deadline: Deadline,
+) -> Result<Box<dyn SourceEngine>> {
+    let refused = match connector.connect(source, deadline).await {
+        Err(error) if error.kind() == ErrorKind::AdminLoginRefused => error,
+        other => return other,
+    };
+    match deadline.run("looking the connection up", catalog.source(&source.connection)).await {
+        Ok(now) if now.endpoint == source.endpoint && now.tls == source.tls && now.admin != source.admin => {
+            connector.connect(&now, deadline).await
+        }
+        _ => Err(refused),
     }
 }
 

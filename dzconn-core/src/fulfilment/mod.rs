@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use builder::FulfilmentBuilder;
 pub use consumer::Consumer;
-pub(crate) use driver::take_lock;
+pub(crate) use driver::{connect, take_lock};
 pub use governance::{Governance, RecordedPortal};
 pub use plan::{Plan, PlannedStep};
 pub use producer::{Producer, ProducerReport};

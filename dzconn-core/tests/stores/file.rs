@@ -153,6 +153,7 @@ async fn a_file_of_the_version_before_is_taken_over() {
         let (name, burnt) = (secrets.name(""), secrets.name("-burnt"));
         let store = place.open(options.clone()).await;
         let created = store.credentials().create(&name, &secrets.secret("old")).await.unwrap();
+        let Slot::Live(created) = created else { panic!("{created:?}") };
         store.credentials().burn(&burnt).await.unwrap();
         store.close().await;
         place.editor().run(VERSION_1.to_owned()).await;
@@ -164,7 +165,8 @@ async fn a_file_of_the_version_before_is_taken_over() {
         let three = place.open(options).await;
         for store in [one, two, three] {
             let store = store.credentials();
-            assert_eq!(store.read(&name).await.unwrap(), created);
+            let Slot::Live(now) = store.read(&name).await.unwrap() else { panic!("it is gone") };
+            assert_eq!((&now.version, &now.credentials), (&created.version, &created.credentials));
             assert_eq!(store.read(&burnt).await.unwrap(), Slot::Burnt);
             let Slot::Live(there) = store.propose(&name, &ours, &secrets.secret("new").credentials).await.unwrap()
             else {
