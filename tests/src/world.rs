@@ -56,6 +56,8 @@ pub struct World {
     pub store: LocalStore,
     /// The source that it works on.
     pub source: Source,
+    /// Where that is looked up.
+    pub catalog: MemoryCatalog,
     environment: String,
     folder: tempfile::TempDir,
 }
@@ -71,11 +73,11 @@ impl World {
             .engines(engines())
             .credentials(store.credentials())
             .tracking(store.tracking())
-            .catalog(catalog)
+            .catalog(catalog.clone())
             .build()?;
         // The environment is in the user's name, and tests share a server.
         let environment = format!("env-{}", crate::engine::tag());
-        Ok(Self { fulfilment, store, source, environment, folder })
+        Ok(Self { fulfilment, store, source, catalog, environment, folder })
     }
 
     /// The environment's id.
