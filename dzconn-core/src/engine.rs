@@ -185,7 +185,8 @@ pub trait SourceEngine: Debug + Send {
     /// # Errors
     /// [`ErrorKind::SessionsRemain`] if sessions could not be ended or it cannot be told, [`ErrorKind::UserOwnsObjects`] if
     /// somebody let it own something (nothing of that is dropped), [`ErrorKind::GrantedByOther`],
-    /// [`ErrorKind::AdminDenied`]. The user cannot log in any more then, and the next call continues.
+    /// [`ErrorKind::AdminDenied`]. The user cannot log in any more then, and the next call continues. An admin that may not
+    /// even keep it out (PostgreSQL from 16 on, a role that another admin made) has taken back what it granted itself.
     async fn drop_user(&mut self, user: &UserName) -> Result<()>;
 
     /// Whether the user can read the table, by whatever way: [`Reads::Yes`] says by which.

@@ -278,7 +278,15 @@ impl SourceEngine for Session {
         };
         let rows = match self.wire.change(&format!("disabling {user}"), disable).await {
             Ok(rows) => rows,
-            Err(error) => return Err(self.explain_denied(role, error).await),
+            Err(error) => {
+                if error.kind() == ErrorKind::AdminDenied {
+                    // Who may not change a role, from 16 on, may still take back what it granted itself.
+                    let found = look::held(role, Scope::Database);
+                    let found = self.wire.look("looking for what the user has", [], found).await?;
+                    self.take_back_held(role, held(found), Scope::Database).await?;
+                }
+                return Err(self.explain_denied(role, error).await);
+            }
         };
         if !rows.iter().any(|row| row.len() == 1) {
             return Ok(());

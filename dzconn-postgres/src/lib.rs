@@ -60,7 +60,7 @@
 //! | --- | --- |
 //! | the grant option on table, schema or (where PUBLIC may not connect) database | `NoGrantOption`, with the GRANT that the owner must run |
 //! | any right on the table or schema | `AdminDenied`, with the same |
-//! | CREATEROLE; from 16 on, ADMIN on a role that another admin made | `AdminDenied`, with who must run which GRANT |
+//! | CREATEROLE; from 16 on, ADMIN on a role that another admin made | `AdminDenied`, with who must run which GRANT; before it is to be dropped, the user has lost what this admin granted, and may still log in |
 //! | what another role granted | `GrantedByOther`, with who must run which REVOKE |
 //! | the right to end the user's sessions (it makes itself a member of the user for that) | `SessionsRemain`, with the GRANT of `pg_signal_backend` |
 //!

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dzconn_core::model::{AdminLogin, TableName};
 use dzconn_core::testkit::engine::EngineFixture;
 use dzconn_core::{Error, ErrorKind, Result};
 use tokio::time::timeout;
@@ -62,6 +63,12 @@ pub trait Server: Debug + Send + Sync {
 /// A fixture that has made things on its server.
 #[async_trait]
 pub trait Fixture: EngineFixture {
+    /// A second admin with the same privileges as the first, on these tables too. It goes with the fixture.
+    async fn second_admin(&self, tables: &[TableName]) -> Result<AdminLogin>;
+
+    /// Runs by hand what an error says, as whom it says.
+    async fn by_hand(&self, who: &str, sql: &str) -> Result<()>;
+
     /// Removes them.
     async fn end(&self) -> Result<()>;
 }

@@ -57,6 +57,8 @@ pub struct World {
     pub store: LocalStore,
     /// The source that it works on.
     pub source: Source,
+    /// Where that is looked up.
+    pub catalog: MemoryCatalog,
     environment: String,
     folder: tempfile::TempDir,
 }
@@ -71,15 +73,17 @@ impl World {
     pub async fn with(source: Source, settings: Settings) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|error| trouble(error.to_string()))?;
         let store = LocalStore::open(folder.path().join("store.sqlite"), LocalOptions::new()).await?;
-        let fulfilment = fulfilment(&store, &source, settings)?;
+        let catalog = MemoryCatalog::new();
+        catalog.add(source.clone());
+        let fulfilment = fulfilment(&store, &catalog, settings)?;
         // The environment is in the user's name, and tests share a server.
         let environment = format!("env-{}", crate::engine::tag());
-        Ok(Self { fulfilment, store, source, environment, folder })
+        Ok(Self { fulfilment, store, source, catalog, environment, folder })
     }
 
     /// From now on by another process, which knows nothing yet, with these settings.
     pub fn restart(&mut self, settings: Settings) -> Result<()> {
-        self.fulfilment = fulfilment(&self.store, &self.source, settings)?;
+        self.fulfilment = fulfilment(&self.store, &self.catalog, settings)?;
         Ok(())
     }
 
@@ -164,10 +168,8 @@ impl World {
     }
 }
 
-fn fulfilment(store: &LocalStore, source: &Source, settings: Settings) -> Result<Fulfilment> {
-    let catalog = MemoryCatalog::new();
-    catalog.add(source.clone());
-    let builder = Fulfilment::builder().engines(engines()).catalog(catalog).settings(settings);
+fn fulfilment(store: &LocalStore, catalog: &MemoryCatalog, settings: Settings) -> Result<Fulfilment> {
+    let builder = Fulfilment::builder().engines(engines()).catalog(catalog.clone()).settings(settings);
     builder.credentials(store.credentials()).tracking(store.tracking()).build()
 }
 

@@ -13,7 +13,7 @@ use crate::portal::{Question, Wanted};
 use crate::reconcile::books::UNKNOWN_PATH;
 use crate::store::{Query, Record, WriteOutcome};
 use crate::workflow::{Answer, Effect, Failure};
-use crate::{Changed, CredentialStore, Deadline, Error, ErrorKind, Portal, Result, Step, TrackingStore};
+use crate::{Catalog, Changed, CredentialStore, Deadline, Error, ErrorKind, Portal, Result, Step, TrackingStore};
 
 /// How many findings about a new user are worth telling.
 const EXCESS: usize = 8;
@@ -22,6 +22,7 @@ const EXCESS: usize = 8;
 #[derive(Clone, Copy)]
 pub(crate) struct SourceSide<'a> {
     pub(crate) source: &'a Source,
+    pub(crate) catalog: &'a dyn Catalog,
     pub(crate) connector: &'a dyn EngineConnector,
     pub(crate) credentials: &'a dyn CredentialStore,
     pub(crate) portal: &'a dyn Portal,
@@ -243,7 +244,7 @@ impl<'a> Driver<'a> {
         let side = self.side()?;
         let mut session = match self.session.take().or_else(|| side.sessions.take(side.source)) {
             Some(session) => session,
-            None => side.connector.connect(side.source, self.deadline).await?,
+            None => connect(side.connector, side.catalog, side.source, self.deadline).await?,
         };
         take_lock(&mut *session, &self.subscription.key(), self.settings, self.deadline).await?;
         self.session = Some(session);
@@ -284,6 +285,26 @@ pub(super) fn about(error: Error, subscription: &Subscription) -> Error {
     let error = error.for_environment(&subscription.consumer.environment);
     let path = &subscription.location.path;
     if path.as_str() == UNKNOWN_PATH { error } else { error.on_asset(path) }
+}
+
+/// A session with the admin's login. Its owner may be rotating it: the source is told the new password and the secret later, or
+/// the other way round. So a login that is refused is looked up once more, and tried again if it is another one now.
+pub(crate) async fn connect(
+    connector: &dyn EngineConnector,
+    catalog: &dyn Catalog,
+    source: &Source,
+    deadline: Deadline,
+) -> Result<Box<dyn SourceEngine>> {
+    let refused = match connector.connect(source, deadline).await {
+        Err(error) if error.kind() == ErrorKind::AdminLoginRefused => error,
+        other => return other,
+    };
+    match deadline.run("looking the connection up", catalog.source(&source.connection)).await {
+        Ok(now) if now.endpoint == source.endpoint && now.tls == source.tls && now.admin != source.admin => {
+            connector.connect(&now, deadline).await
+        }
+        _ => Err(refused),
+    }
 }
 
 /// Takes the source's lock for a key.

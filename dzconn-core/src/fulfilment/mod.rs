@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use builder::FulfilmentBuilder;
 pub use consumer::Consumer;
-pub(crate) use driver::take_lock;
+pub(crate) use driver::{connect, take_lock};
 pub use governance::{Governance, RecordedPortal};
 pub use plan::{Plan, PlannedStep};
 pub use producer::{Producer, ProducerReport};
@@ -177,6 +177,10 @@ impl Fulfilment {
             let result = self.bring_about(order, Deadline::within(producer.settings.deadline)).await;
             // An asset that has moved has been taken back at its old place by now.
             outcome = result.map_err(|error| if i > 0 { error.changed(Changed::Unfinished) } else { error })?;
+            if order.errand == Errand::Leave && outcome == Outcome::Superseded {
+                // It is to be retained where it is: granted elsewhere too, it would be at both places, and recorded at one.
+                break;
+            }
         }
         Ok(outcome)
     }

@@ -82,6 +82,7 @@ impl Producer {
         let mut driver = Driver::new(&order.subscription, &*self.tracking, &self.settings, deadline);
         driver.source = Some(SourceSide {
             source: &source,
+            catalog: &*self.catalog,
             connector,
             credentials: &*credentials,
             portal: &*self.portal,

@@ -7,7 +7,7 @@ use super::books::{Books, UNKNOWN, each};
 use super::orphans;
 use super::{Finding, Mend, Problem, Scope};
 use crate::engine::{EngineConnector, Login, Reads, SourceEngine};
-use crate::fulfilment::Parts;
+use crate::fulfilment::{Parts, connect};
 use crate::model::{
     AssetId, AssetRecord, ConnectionId, EntryRecord, Generation, Location, Phase, Publication, Source, SourceRecord,
     Subscription, TableName, TurnStage, UserName, Wanted,
@@ -92,7 +92,7 @@ impl<'a> Place<'a> {
         let looking = parts.producer.catalog.source(connection);
         let source = deadline.run("looking the connection up", looking).await?;
         let connector = &**parts.producer.engines.for_source(&source)?;
-        let session = connector.connect(&source, deadline).await?;
+        let session = connect(connector, &*parts.producer.catalog, &source, deadline).await?;
         Ok(Self { source, connector, session, deadline })
     }
 }

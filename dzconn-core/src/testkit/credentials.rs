@@ -24,6 +24,7 @@
 //! ```
 
 mod life;
+mod rotation;
 mod sample;
 mod sharing;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use crate::store::{CredentialStore, NewSecret, Slot, StoredSecret};
 use crate::testkit::{Failure, Promise, Rule};
 
 pub use life::*;
+pub use rotation::*;
 pub use sample::SecretSample;
 pub use sharing::*;
 
@@ -198,6 +200,36 @@ pub(crate) mod promises {
         Promise::new("CredentialStore::replace", "Writes a new value over exactly the version that was seen.");
     pub(crate) const REPLACE_CONFLICT: Promise =
         Promise::new("CredentialStore::replace", "`WriteOutcome::Conflict` if another value, or nothing, is there.");
+    pub(crate) const PROPOSE: Promise = Promise::new(
+        "CredentialStore::propose",
+        "Puts a value beside the current one, as a version whose name the caller has chosen, and answers what stands under that \
+         name: one's own value, or the one that was proposed there already; or `Slot::Empty` or `Slot::Burnt` if the secret is \
+         not there.",
+    );
+    pub(crate) const PROPOSE_ONCE: Promise = Promise::new(
+        "CredentialStore::propose",
+        "It never overwrites; of several callers with one version one wins and all see the same.",
+    );
+    pub(crate) const PROPOSE_UNSEEN: Promise =
+        Promise::new("CredentialStore::propose", "Nobody who reads the secret sees the value before it is promoted.");
+    pub(crate) const PROPOSE_PENDING: Promise = Promise::new(
+        "CredentialStore::propose",
+        "Until then it is the pending version, unless another was proposed since: of several, the newest is pending, and each \
+         can be promoted.",
+    );
+    pub(crate) const PROPOSE_SHAPE: Promise =
+        Promise::new("CredentialStore::propose", "`ErrorKind::InvalidInput` if the version is not such a name;");
+    pub(crate) const PROMOTE: Promise = Promise::new(
+        "CredentialStore::promote",
+        "Makes a version that was proposed the current one, if the current one is exactly the version that was seen. It is not \
+         pending any more.",
+    );
+    pub(crate) const PROMOTE_TWICE: Promise =
+        Promise::new("CredentialStore::promote", "Where it is current already, that is `WriteOutcome::Written`;");
+    pub(crate) const PROMOTE_CONFLICT: Promise = Promise::new(
+        "CredentialStore::promote",
+        "`WriteOutcome::Conflict` if another value, or nothing, is current, or the version is not there.",
+    );
     pub(crate) const VERSION: Promise = Promise::new(
         "SecretVersion",
         "One version of a secret's value, as its store names it; equal means: the same write.",
@@ -268,6 +300,19 @@ macro_rules! __credential_rules {
                 only_the_version_that_was_seen_is_replaced: REPLACE_CONFLICT,
                 nothing_can_be_replaced_where_nothing_is: REPLACE_CONFLICT,
                 of_concurrent_replacers_one_wins: REPLACE,
+                a_proposed_value_is_answered: PROPOSE,
+                a_proposal_is_never_overwritten: PROPOSE_ONCE,
+                of_concurrent_proposers_one_wins_and_all_see_it: PROPOSE_ONCE,
+                a_proposed_value_is_not_read: PROPOSE_UNSEEN,
+                the_newest_proposal_is_pending: PROPOSE_PENDING,
+                a_version_of_another_shape_is_refused: PROPOSE_SHAPE,
+                nothing_is_proposed_where_no_secret_is: PROPOSE,
+                a_promoted_value_is_read: PROMOTE,
+                promoting_twice_changes_nothing: PROMOTE_TWICE,
+                only_over_the_version_that_was_seen_is_promoted: PROMOTE_CONFLICT,
+                what_was_not_proposed_is_not_promoted: PROMOTE_CONFLICT,
+                of_concurrent_promotions_and_replacements_one_wins: PROMOTE,
+                a_proposal_goes_with_its_secret: NEVER_BACK,
                 a_burnt_secret_cannot_be_read: BURN,
                 an_absent_name_can_be_burnt: BURN,
                 burning_twice_changes_nothing: BURN,
@@ -285,6 +330,7 @@ macro_rules! __credential_rules {
                 sharing_anew_takes_back: SHARE,
                 sharing_twice_changes_nothing: SHARE_TWICE,
                 a_replaced_value_is_shared: SHARED,
+                a_promoted_value_is_shared: PROPOSE_UNSEEN,
                 a_burnt_secret_is_burnt_for_its_readers: SHARED_GONE,
                 accounts_have_names_of_their_own: READ,
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use dzconn_core::ErrorKind;
 use dzconn_core::sqlite::{LocalOptions, LocalStore, SecretKey};
 use dzconn_core::store::{
-    Change, CredentialStore, Expect, Query, Record, Slot, TrackingStore, Transaction, WriteOutcome,
+    Change, CredentialStore, Expect, Query, Record, SecretVersion, Slot, TrackingStore, Transaction, WriteOutcome,
 };
 use dzconn_core::testkit::credentials::SecretSample;
 use dzconn_core::testkit::tracking::{Sample, version};
@@ -123,6 +123,58 @@ async fn a_burnt_value_leaves_a_plain_file() {
 
 fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[tokio::test]
+async fn a_proposed_value_is_kept_as_the_secret_is() {
+    let password = "correct-horse-battery-staple";
+    for (options, shown) in [(LocalOptions::new(), true), (LocalOptions::new().key(SecretKey::generate()), false)] {
+        let place = Place::new();
+        let store = place.open(options).await.credentials();
+        let (secrets, ours) = (SecretSample::new(), SecretVersion::chosen(7));
+        let name = secrets.name("");
+        store.create(&name, &secrets.secret("old")).await.unwrap();
+        store.propose(&name, &ours, &secrets.secret(password).credentials).await.unwrap();
+        assert_eq!(contains(&place.bytes(), password), shown);
+        store.burn(&name).await.unwrap();
+        assert!(!contains(&place.bytes(), password), "it goes with the secret");
+    }
+}
+
+/// What a store of version 1 has instead, as that version made it.
+const VERSION_1: &str = "DROP TABLE proposals; ALTER TABLE secrets DROP COLUMN pending;
+    ALTER TABLE secrets ADD COLUMN pending INTEGER NOT NULL DEFAULT 0; PRAGMA user_version = 1";
+
+#[tokio::test]
+async fn a_file_of_the_version_before_is_taken_over() {
+    for options in [LocalOptions::new(), LocalOptions::new().key(SecretKey::generate())] {
+        let place = Place::new();
+        let (secrets, ours) = (SecretSample::new(), SecretVersion::chosen(7));
+        let (name, burnt) = (secrets.name(""), secrets.name("-burnt"));
+        let store = place.open(options.clone()).await;
+        let created = store.credentials().create(&name, &secrets.secret("old")).await.unwrap();
+        let Slot::Live(created) = created else { panic!("{created:?}") };
+        store.credentials().burn(&burnt).await.unwrap();
+        store.close().await;
+        place.editor().run(VERSION_1.to_owned()).await;
+
+        let wrong = LocalStore::open(place.path(), LocalOptions::new().key(SecretKey::generate())).await.unwrap_err();
+        assert_eq!(wrong.kind(), ErrorKind::InvalidConfig, "whose key is not the store's does not change it");
+        // Two at once, and once more.
+        let (one, two) = tokio::join!(place.open(options.clone()), place.open(options.clone()));
+        let three = place.open(options).await;
+        for store in [one, two, three] {
+            let store = store.credentials();
+            let Slot::Live(now) = store.read(&name).await.unwrap() else { panic!("it is gone") };
+            assert_eq!((&now.version, &now.credentials), (&created.version, &created.credentials));
+            assert_eq!(store.read(&burnt).await.unwrap(), Slot::Burnt);
+            let Slot::Live(there) = store.propose(&name, &ours, &secrets.secret("new").credentials).await.unwrap()
+            else {
+                panic!("nothing is there")
+            };
+            assert_eq!((there.pending.as_ref(), there.credentials.password.expose()), (Some(&ours), "new"));
+        }
+    }
 }
 
 #[tokio::test]

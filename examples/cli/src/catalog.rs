@@ -26,3 +26,24 @@ impl Catalog for DirectoryCatalog {
         entry.source()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_changed_password_is_read_without_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, password) = (folder.path().join("directory.toml"), folder.path().join("admin"));
+        let text = "[[source]]\nname = 'hr'\nurl = 'jdbc:postgresql://db:5432/hr'\nadmin = 'dzconn'\npassword_file = 'admin'\n";
+        std::fs::write(&file, text).unwrap();
+        let catalog = DirectoryCatalog(Arc::new(Directory::read(&file).unwrap()));
+        let connection = catalog.0.sources[0].connection.clone();
+        for now in ["before", "after"] {
+            std::fs::write(&password, format!("{now}\n")).unwrap();
+            assert_eq!(catalog.source(&connection).await.unwrap().admin.password.expose(), now);
+        }
+        std::fs::remove_file(&password).unwrap();
+        assert_eq!(catalog.source(&connection).await.unwrap_err().kind(), ErrorKind::InvalidConfig);
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dzconn_core::model::{AdminLogin, ConnectionId, Credentials, JdbcUrl, Source, Tls, UserName};
+use dzconn_core::model::{AdminLogin, ConnectionId, Credentials, JdbcUrl, Source, TableName, Tls, UserName};
 use dzconn_core::testkit::engine::{EngineFixture, RULES, Wire};
 use dzconn_core::{Deadline, EngineConnector as _, Error, ErrorKind, Result, Secret};
 use dzconn_oracle_simulator::{Options, Simulator, Version};
@@ -36,6 +36,10 @@ trait Server: Debug + Send + Sync {
 
 #[async_trait]
 trait Fixture: EngineFixture {
+    #[expect(dead_code, reason = "what the suites of `dzconn-tests` ask")]
+    async fn second_admin(&self, tables: &[TableName]) -> Result<AdminLogin>;
+    #[expect(dead_code, reason = "what the suites of `dzconn-tests` ask")]
+    async fn by_hand(&self, who: &str, sql: &str) -> Result<()>;
     async fn end(&self) -> Result<()>;
 }
 

@@ -165,6 +165,28 @@ fn relation(table: &TableName) -> String {
 
 #[async_trait]
 impl Fixture for Place {
+    async fn second_admin(&self, tables: &[TableName]) -> Result<AdminLogin> {
+        let user = format!("{}_adm2", self.tag);
+        let password = Secret::new(format!("Aa2-{}", super::tag()));
+        self.note(&UserName::new(&*user)?);
+        let secret = literal(password.expose());
+        let create = if self.facts.azure {
+            format!("CREATE USER {user} WITH PASSWORD = {secret}")
+        } else {
+            format!("CREATE LOGIN {user} WITH PASSWORD = {secret}, CHECK_EXPIRATION = OFF")
+        };
+        let mut statements = vec![create];
+        statements.extend(rights(&self.facts, self.admin, &user));
+        let grant = |table| format!("GRANT SELECT ON {} TO {user} WITH GRANT OPTION", relation(table));
+        statements.extend(tables.iter().map(grant));
+        self.must_all(&statements).await?;
+        Ok(AdminLogin { user, password })
+    }
+
+    async fn by_hand(&self, who: &str, sql: &str) -> Result<()> {
+        self.must(&format!("{sql} AS {who}")).await.map(drop)
+    }
+
     async fn end(&self) -> Result<()> {
         let users = std::mem::take(&mut *self.users.lock().unwrap_or_else(PoisonError::into_inner));
         // Whatever fails, the rest is removed.
@@ -234,7 +256,7 @@ impl EngineFixture for Place {
         self.note(user);
         let user = ident(user.as_str());
         let disable = if self.facts.azure {
-            format!("REVOKE CONNECT FROM {user}")
+            format!("REVOKE CONNECT FROM {user} CASCADE")
         } else {
             format!("ALTER LOGIN {user} DISABLE")
         };

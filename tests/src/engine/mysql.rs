@@ -273,6 +273,25 @@ fn least_privileges(facts: &Facts) -> impl Iterator<Item = String> {
 
 #[async_trait]
 impl Fixture for Place {
+    async fn second_admin(&self, tables: &[TableName]) -> Result<AdminLogin> {
+        let user = format!("{}_adm2", self.tag);
+        let password = Secret::new(format!("Aa2-{}", super::tag()));
+        self.note(&UserName::new(&*user)?);
+        self.must(&format!("CREATE USER '{user}'@'%' IDENTIFIED BY {}", literal(password.expose()))).await?;
+        let tables = tables.iter().map(|table| format!("SELECT ON {}", relation(table)));
+        for what in least_privileges(&self.facts) {
+            self.must(&format!("GRANT {what} TO '{user}'@'%'")).await?;
+        }
+        for what in tables {
+            self.must(&format!("GRANT {what} TO '{user}'@'%' WITH GRANT OPTION")).await?;
+        }
+        Ok(AdminLogin { user, password })
+    }
+
+    async fn by_hand(&self, _who: &str, sql: &str) -> Result<()> {
+        self.must(sql).await.map(drop)
+    }
+
     async fn end(&self) -> Result<()> {
         let users = std::mem::take(&mut *self.users.lock().unwrap_or_else(PoisonError::into_inner));
         // Whatever fails, the rest is removed.

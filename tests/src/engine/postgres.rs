@@ -275,6 +275,24 @@ impl Place {
 
 #[async_trait]
 impl Fixture for Place {
+    async fn second_admin(&self, tables: &[TableName]) -> Result<AdminLogin> {
+        let (tag, user) = (&self.tag, format!("{}_admin2", self.tag));
+        let password = Secret::new(format!("Aa2-{}", super::tag()));
+        self.note(&UserName::new(&*user)?);
+        let login = format!("LOGIN CREATEROLE PASSWORD {}", literal(password.expose()));
+        self.must(&format!("CREATE ROLE {user} {login}; GRANT USAGE ON SCHEMA {tag} TO {user} WITH GRANT OPTION"))
+            .await?;
+        for table in tables {
+            self.must(&format!("GRANT SELECT ON {} TO {user} WITH GRANT OPTION", relation(table))).await?;
+        }
+        Ok(AdminLogin { user, password })
+    }
+
+    async fn by_hand(&self, who: &str, sql: &str) -> Result<()> {
+        let role = if who == "a superuser" { "NONE" } else { who };
+        self.must(&format!("SET ROLE {role}; {sql}; RESET ROLE")).await.map(drop)
+    }
+
     async fn end(&self) -> Result<()> {
         let users = std::mem::take(&mut *self.users.lock().unwrap_or_else(PoisonError::into_inner));
         // Whatever fails, the rest is removed.

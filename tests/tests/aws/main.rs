@@ -3,6 +3,7 @@
 // A test may panic: that is how it fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod admin;
 mod bad;
 mod cost;
 mod environments;
@@ -61,6 +62,9 @@ tests! {
         what_fails_in_passing_is_tried_again,
         a_failure_is_reported_and_the_next_event_mends_it,
         a_consumer_that_may_not_read_is_said,
+    }
+    admin {
+        a_changed_admin_secret_needs_no_restart,
     }
     bad {
         each_wrong_thing_is_said_and_changes_nothing,

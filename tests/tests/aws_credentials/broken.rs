@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dzconn_core::ErrorKind;
-use dzconn_core::store::{CredentialStore, Slot, WriteOutcome};
+use dzconn_core::store::{CredentialStore, SecretVersion, Slot, WriteOutcome};
 use dzconn_test_aws::{Effect, Fault};
 
 use crate::lab::{Lab, OWNER, READER, REGION, kind, live, role, until};
@@ -18,6 +18,8 @@ crate::tests! {
     a_replace_that_died_half_way_changes_nothing_and_leaves_little,
     an_answer_of_burn_or_share_that_is_lost_is_answered_again,
     a_secret_that_somebody_deleted_is_burnt,
+    an_answer_of_propose_or_promote_that_is_lost_is_answered_again,
+    a_promotion_that_died_half_way_is_ended_by_the_next,
     a_rotation_that_ends_while_it_is_looked_at_is_seen,
     a_secret_without_a_value_is_said_to_be_one,
 }
@@ -194,6 +196,51 @@ async fn a_secret_that_somebody_deleted_is_burnt(lab: &Lab) {
     };
     let (outcome, ()) = tokio::join!(store.replace(&name, &made.version, &secret), burn);
     assert_eq!((outcome.unwrap(), lab.aws.faults_left()), (WriteOutcome::Conflict, 0));
+}
+
+async fn an_answer_of_propose_or_promote_that_is_lost_is_answered_again(lab: &Lab) {
+    // The promotion's second call takes the label of the pending version away.
+    for (n, (operation, before)) in
+        [("PutSecretValue", 0), ("UpdateSecretVersionStage", 0), ("UpdateSecretVersionStage", 1)]
+            .into_iter()
+            .enumerate()
+    {
+        let (store, name) = (lab.store(OWNER).await, lab.name(&format!("-{n}")));
+        let (made, ours) = (lab.made(&name, "old").await, SecretVersion::chosen(1));
+        lab.aws.fail(Fault::new(Effect::CutAfter).operation(operation).skip(before));
+        let there = live(store.propose(&name, &ours, &lab.secret("new").credentials).await.unwrap());
+        assert_eq!((there.credentials.password.expose(), &there.version), ("new", &ours));
+        let outcome = store.promote(&name, &made.version, &ours).await.unwrap();
+        assert_eq!((outcome, lab.aws.faults_left()), (WriteOutcome::Written, 0), "{operation}");
+        let now = live(store.inspect(&name).await.unwrap());
+        assert_eq!((now.credentials.password.expose(), &now.version, now.pending), ("new", &ours, None));
+        assert!(lab.view(&name).staged("AWSPENDING").is_none() && lab.view(&name).versions.len() == 2);
+    }
+}
+
+async fn a_promotion_that_died_half_way_is_ended_by_the_next(lab: &Lab) {
+    let (store, name) = (lab.store(OWNER).await, lab.name(""));
+    let (made, ours) = (lab.made(&name, "old").await, SecretVersion::chosen(1));
+    store.propose(&name, &ours, &lab.secret("new").credentials).await.unwrap();
+    lab.aws.fail(Fault::new(Effect::AccessDenied).operation("UpdateSecretVersionStage").skip(1));
+    assert_eq!(kind(store.promote(&name, &made.version, &ours).await), ErrorKind::StoreDenied);
+    lab.aws.no_faults();
+    assert!(lab.view(&name).staged("AWSPENDING").is_some(), "the label is left");
+    assert_eq!(live(store.inspect(&name).await.unwrap()).pending, None, "and means nothing on the current version");
+    let replaced = store.replace(&name, &ours, &lab.secret("after")).await.unwrap();
+    assert_eq!(replaced, WriteOutcome::Written);
+    assert_eq!(live(store.inspect(&name).await.unwrap()).pending, None, "nor on the previous one");
+
+    // Who begins again with the first call ends the second.
+    let (name, ours) = (lab.name("-again"), SecretVersion::chosen(2));
+    let made = lab.made(&name, "old").await;
+    store.propose(&name, &ours, &lab.secret("new").credentials).await.unwrap();
+    lab.aws.fail(Fault::new(Effect::AccessDenied).operation("UpdateSecretVersionStage").skip(1));
+    store.promote(&name, &made.version, &ours).await.unwrap_err();
+    lab.aws.no_faults();
+    assert_eq!(store.promote(&name, &made.version, &ours).await.unwrap(), WriteOutcome::Written);
+    assert!(lab.view(&name).staged("AWSPENDING").is_none());
+    assert!(lab.view(&name).staged("AWSPREVIOUS").is_some_and(|value| value.contains("old")));
 }
 
 async fn a_rotation_that_ends_while_it_is_looked_at_is_seen(lab: &Lab) {

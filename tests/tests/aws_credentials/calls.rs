@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::Write;
 
 use dzconn_core::model::SecretName;
-use dzconn_core::store::{CredentialStore, Slot, WriteOutcome};
+use dzconn_core::store::{CredentialStore, SecretVersion, Slot, WriteOutcome};
 use serde_json::Value;
 use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::prelude::*;
@@ -43,6 +43,19 @@ async fn each_operation_makes_the_calls_that_are_documented(lab: &Lab) {
     says("replace, in a conflict", &["PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret"]);
     store.replace(&other, &first.version, &lab.secret("4")).await.unwrap();
     says("replace, nothing there", &["PutSecretValue"]);
+
+    let (current, ours) = (live(store.read(&name).await.unwrap()).version, SecretVersion::chosen(1));
+    lab.calls();
+    store.propose(&name, &ours, &lab.secret("3").credentials).await.unwrap();
+    says("propose", &["PutSecretValue"]);
+    store.propose(&name, &ours, &lab.secret("4").credentials).await.unwrap();
+    says("propose, something there", &["PutSecretValue", "GetSecretValue"]);
+    assert_eq!(store.promote(&name, &current, &ours).await.unwrap(), WriteOutcome::Written);
+    says("promote", &["UpdateSecretVersionStage", "UpdateSecretVersionStage"]);
+    assert_eq!(store.promote(&name, &current, &ours).await.unwrap(), WriteOutcome::Written);
+    says("promote, current already", &["UpdateSecretVersionStage", "DescribeSecret"]);
+    store.propose(&other, &ours, &lab.secret("4").credentials).await.unwrap();
+    says("propose, nothing there", &["PutSecretValue"]);
 
     store.share(&name, &[role(READER)]).await.unwrap();
     says("share", &["GetResourcePolicy", "PutResourcePolicy"]);

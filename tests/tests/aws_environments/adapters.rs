@@ -173,7 +173,7 @@ pub(crate) async fn an_environment_is_looked_up(moto: &str) {
         assert_eq!(found().await.unwrap().stage, stage, "{status}");
     }
     // Of every project and blueprint, over more pages than one.
-    let mut ids = vec![world.environment.to_string()];
+    let mut ids = vec![world.environment.clone()];
     for n in 0..5 {
         ids.push(format!("{}-{n}", world.environment));
         let mut more = world.environment_of(&ids[n + 1]);

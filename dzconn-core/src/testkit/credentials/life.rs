@@ -12,7 +12,7 @@ use crate::model::{Principal, SecretName};
 use crate::store::{Slot, WriteOutcome};
 use crate::testkit::{Failure, Promise};
 
-const CALLERS: usize = 24;
+pub(super) const CALLERS: usize = 24;
 
 /// Reading it does not change that.
 pub async fn an_unused_name_is_empty(fixture: &CredentialFixture) -> Result<(), Failure> {
@@ -135,7 +135,10 @@ pub async fn of_concurrent_creators_one_wins_and_all_see_it(fixture: &Credential
     Ok(())
 }
 
-async fn all<T: 'static>(tasks: &mut JoinSet<crate::Result<T>>, promise: Promise) -> Result<Vec<T>, Failure> {
+pub(super) async fn all<T: 'static>(
+    tasks: &mut JoinSet<crate::Result<T>>,
+    promise: Promise,
+) -> Result<Vec<T>, Failure> {
     let mut answers = Vec::new();
     while let Some(answer) = tasks.join_next().await {
         let answer = answer.map_err(|error| promise.broken(format!("the call panicked: {error}")))?;

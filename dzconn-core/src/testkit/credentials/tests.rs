@@ -10,6 +10,10 @@ use crate::model::{AccountId, Credentials, SecretId};
 use crate::store::{SecretVersion, WriteOutcome};
 use crate::{Error, ErrorKind, Secret};
 
+mod faults;
+
+use faults::{FAULTS, Fault};
+
 mod sound {
     crate::credential_store_conformance!(super::sound);
 }
@@ -51,46 +55,6 @@ impl SecretTamper for MemoryVault {
     }
 }
 
-/// One way to be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    LosesSecrets,
-    InventsSecrets,
-    TrimsPasswords,
-    FoldsCase,
-    CreateOverwrites,
-    CreateWritesAgain,
-    CreateAnswersOnesOwn,
-    CreateChecksThenWrites,
-    CreateDefeatsBurn,
-    CreateRevives,
-    ReplaceForgets,
-    ReplaceIgnoresVersion,
-    ReplaceCreates,
-    ReplaceChecksThenWrites,
-    ReplaceUnshares,
-    ReplaceLosesTags,
-    OneVersion,
-    BurnDoesNothing,
-    BurnDeletes,
-    BurnNeedsSecret,
-    BurnOnlyOnce,
-    BurnIsDenial,
-    ShareDoesNothing,
-    ShareAdds,
-    ShareAnswersNothing,
-    ShareWritesAgain,
-    EverybodyReads,
-    OwnerReadsByNameOnly,
-    AddressesStay,
-    AccountsShareNames,
-    InvalidIsEmpty,
-    InvalidIsQuoted,
-    HidesRotation,
-    NamesIgnorePrefix,
-    NamesForgetBurnt,
-}
-
 #[derive(Debug)]
 struct Broken {
     inner: MemoryCredentials,
@@ -98,6 +62,8 @@ struct Broken {
     /// How often a name was begun anew, by a store that can do so.
     lives: Arc<Mutex<BTreeMap<SecretName, usize>>>,
     shared: Arc<Mutex<BTreeMap<SecretName, BTreeSet<Principal>>>>,
+    /// What is pending, whatever the store itself says.
+    waits: Arc<Mutex<BTreeMap<SecretName, SecretVersion>>>,
     /// All names that were ever listed.
     ever: Arc<Mutex<BTreeSet<SecretName>>>,
 }
@@ -176,7 +142,14 @@ impl CredentialStore for Broken {
     }
 
     async fn inspect(&self, name: &SecretName) -> Result<Slot> {
-        self.read(name).await
+        let waits = self.waits.lock().unwrap().get(name).cloned();
+        match (self.read(name).await?, waits) {
+            (Slot::Live(mut stored), Some(waits)) => {
+                stored.pending = Some(waits);
+                Ok(Slot::Live(stored))
+            }
+            (slot, _) => Ok(slot),
+        }
     }
 
     async fn read_shared(&self, id: &SecretId) -> Result<Slot> {
@@ -268,11 +241,71 @@ impl CredentialStore for Broken {
     }
 
     async fn propose(&self, name: &SecretName, version: &SecretVersion, value: &Credentials) -> Result<Slot> {
-        self.inner.propose(&self.real(name), version, value).await
+        let (real, tags) = (self.real(name), SecretSample::new().secret("").tags);
+        let secret = NewSecret { credentials: value.clone(), tags };
+        match self.fault {
+            Fault::ProposeReplaces => self.rewrite(&real, &secret).await?,
+            Fault::ProposeCreates => drop(self.inner.create(&real, &secret).await?),
+            Fault::ProposeLosesValue => {
+                return self.inner.propose(&real, version, &blank(&secret, true).credentials).await;
+            }
+            Fault::ProposeTakesAnyName if version.as_choice().is_err() => {
+                return self.inner.propose(&real, &SecretVersion::chosen(1), value).await;
+            }
+            Fault::ProposeKeepsOldest => {
+                self.waits.lock().unwrap().entry(name.clone()).or_insert_with(|| version.clone());
+            }
+            Fault::ProposeWaitsAgain => drop(self.waits.lock().unwrap().insert(name.clone(), version.clone())),
+            _ => {}
+        }
+        let slot = self.inner.propose(&real, version, value).await?;
+        match (self.fault, slot) {
+            (Fault::ProposeAnswersOnesOwn, Slot::Live(mut stored)) => {
+                stored.credentials = value.clone();
+                Ok(Slot::Live(stored))
+            }
+            (Fault::ProposeIgnoresBurn, Slot::Burnt) => Ok(Slot::Live(Box::new(StoredSecret {
+                id: SecretId::new("gone")?,
+                version: version.clone(),
+                credentials: value.clone(),
+                pending: None,
+            }))),
+            (_, slot) => Ok(slot),
+        }
     }
 
     async fn promote(&self, name: &SecretName, seen: &SecretVersion, version: &SecretVersion) -> Result<WriteOutcome> {
-        self.inner.promote(&self.real(name), seen, version).await
+        let real = self.real(name);
+        match self.fault {
+            Fault::PromoteForgets => return Ok(WriteOutcome::Written),
+            Fault::PromoteIgnoresSeen => {
+                let Slot::Live(now) = self.inner.read(&real).await? else { return Ok(WriteOutcome::Conflict) };
+                return self.inner.promote(&real, &now.version, version).await;
+            }
+            Fault::PromoteOnlyOnce => {
+                let there = self.inner.read(&real).await?;
+                if matches!(there, Slot::Live(now) if now.version == *version) {
+                    return Ok(WriteOutcome::Conflict);
+                }
+            }
+            Fault::PromoteStaysPending => drop(self.waits.lock().unwrap().insert(name.clone(), version.clone())),
+            Fault::PromoteInvents => {
+                self.inner.promote(&real, seen, version).await?;
+                return Ok(WriteOutcome::Written);
+            }
+            Fault::PromoteChecksThenWrites => {
+                let Slot::Live(stored) = self.inner.read(&real).await? else { return Ok(WriteOutcome::Conflict) };
+                self.pause().await;
+                if stored.version != *seen {
+                    return self.inner.promote(&real, seen, version).await;
+                }
+                let Slot::Live(now) = self.inner.read(&real).await? else { return Ok(WriteOutcome::Conflict) };
+                return self.inner.promote(&real, &now.version, version).await;
+            }
+            Fault::PromoteUnshares => self.inner.share(&real, &[]).await.or(Ok(()))?,
+            _ => {}
+        }
+        self.inner.promote(&real, seen, version).await
     }
 
     async fn share(&self, name: &SecretName, readers: &[Principal]) -> Result<()> {
@@ -319,46 +352,9 @@ impl CredentialStore for Broken {
     }
 }
 
-const FAULTS: &[(Fault, &[&str])] = &[
-    (Fault::NamesIgnorePrefix, &["live_names_are_listed_by_their_prefix"]),
-    (Fault::NamesForgetBurnt, &["live_names_are_listed_by_their_prefix"]),
-    (Fault::LosesSecrets, &["a_secret_is_read_back_as_it_was_created"]),
-    (Fault::InventsSecrets, &["an_unused_name_is_empty"]),
-    (Fault::TrimsPasswords, &["a_secret_is_read_back_as_it_was_created"]),
-    (Fault::FoldsCase, &["names_that_look_alike_are_told_apart"]),
-    (Fault::CreateOverwrites, &["a_secret_is_never_overwritten_by_create"]),
-    (Fault::CreateWritesAgain, &["creating_the_same_again_makes_nothing_new"]),
-    (Fault::CreateAnswersOnesOwn, &["a_secret_is_never_overwritten_by_create"]),
-    (Fault::CreateChecksThenWrites, &["of_concurrent_creators_one_wins_and_all_see_it"]),
-    (Fault::CreateDefeatsBurn, &["a_create_under_way_makes_nothing_once_the_name_is_burnt"]),
-    (Fault::CreateRevives, &["nothing_brings_a_burnt_name_back", "an_absent_name_can_be_burnt"]),
-    (Fault::ReplaceForgets, &["a_replaced_value_is_read"]),
-    (Fault::ReplaceIgnoresVersion, &["only_the_version_that_was_seen_is_replaced", "of_concurrent_replacers_one_wins"]),
-    (Fault::ReplaceCreates, &["nothing_can_be_replaced_where_nothing_is"]),
-    (Fault::ReplaceChecksThenWrites, &["of_concurrent_replacers_one_wins"]),
-    (Fault::ReplaceUnshares, &["a_replaced_value_is_shared"]),
-    (Fault::ReplaceLosesTags, &["tags_are_kept"]),
-    (Fault::OneVersion, &["every_write_has_a_version_of_its_own", "a_replaced_value_is_read"]),
-    (Fault::BurnDoesNothing, &["a_burnt_secret_cannot_be_read", "ones_own_burnt_secret_is_burnt_by_its_address"]),
-    (Fault::BurnDeletes, &["a_burnt_secret_cannot_be_read", "nothing_brings_a_burnt_name_back"]),
-    (Fault::BurnNeedsSecret, &["an_absent_name_can_be_burnt"]),
-    (Fault::BurnOnlyOnce, &["burning_twice_changes_nothing"]),
-    (Fault::BurnIsDenial, &["a_burnt_secret_is_burnt_for_its_readers"]),
-    (Fault::ShareDoesNothing, &["exactly_those_named_read_what_is_shared"]),
-    (Fault::ShareAdds, &["sharing_anew_takes_back"]),
-    (Fault::ShareAnswersNothing, &["a_burnt_secret_cannot_be_shared", "nothing_can_be_shared_where_nothing_is"]),
-    (Fault::ShareWritesAgain, &["sharing_twice_changes_nothing"]),
-    (Fault::EverybodyReads, &["what_is_not_shared_is_denied"]),
-    (Fault::OwnerReadsByNameOnly, &["ones_own_secret_is_read_by_its_address"]),
-    (Fault::AddressesStay, &["a_burnt_secret_is_burnt_for_its_readers"]),
-    (Fault::AccountsShareNames, &["accounts_have_names_of_their_own", "what_is_not_shared_is_denied"]),
-    (Fault::InvalidIsEmpty, &["a_value_of_another_shape_is_invalid_and_not_shown"]),
-    (Fault::InvalidIsQuoted, &["a_value_of_another_shape_is_invalid_and_not_shown"]),
-    (Fault::HidesRotation, &["a_rotation_under_way_is_seen"]),
-];
-
 fn broken(fault: Fault) -> CredentialFixture {
     let (lives, shared, ever) = (Arc::default(), Arc::default(), Arc::default());
+    let waits = Arc::default();
     let one = MemoryVault::new().account(owner(), Principal::new("everybody").unwrap());
     fixture(|inner| {
         let inner = if fault == Fault::AccountsShareNames { one.clone() } else { inner };
@@ -367,6 +363,7 @@ fn broken(fault: Fault) -> CredentialFixture {
             fault,
             lives: Arc::clone(&lives),
             shared: Arc::clone(&shared),
+            waits: Arc::clone(&waits),
             ever: Arc::clone(&ever),
         })
     })

@@ -274,6 +274,26 @@ impl Place {
 
 #[async_trait]
 impl Fixture for Place {
+    async fn second_admin(&self, tables: &[TableName]) -> Result<AdminLogin> {
+        let user = format!("{}_ADM2", self.schema);
+        let password = Secret::new(format!("Aa2-{}", tag()));
+        self.note(&UserName::new(&*user)?);
+        self.make_user(&user, &password, "").await?;
+        let mut statements = least_privileges(self.facts.rds, &user);
+        let read = self.facts.read;
+        let grant = |table| format!("GRANT {read} ON {} TO {user} WITH GRANT OPTION", relation(table));
+        statements.extend(tables.iter().map(grant));
+        for statement in statements {
+            self.must(&statement).await?;
+        }
+        Ok(AdminLogin { user, password })
+    }
+
+    async fn by_hand(&self, _who: &str, sql: &str) -> Result<()> {
+        let AdminLogin { user, password } = &self.source.admin;
+        connect(&self.driver, &self.login(user, password)).await?.must(sql, &[]).await.map(drop)
+    }
+
     async fn end(&self) -> Result<()> {
         let users = std::mem::take(&mut *self.users.lock().unwrap_or_else(PoisonError::into_inner));
         // Whatever fails, the rest is removed.
