@@ -52,7 +52,8 @@ async fn the_admin_login_is_looked_up_for_each_run() {
 
     let mut catalog = MockCatalog::new();
     let mut calls = mockall::Sequence::new();
-    for answer in [right.clone(), wrong, right] {
+    // A login that is refused is looked up once more.
+    for answer in [right.clone(), wrong.clone(), wrong, right] {
         let connection = source.connection.clone();
         catalog.expect_source().with(eq(connection)).times(1).in_sequence(&mut calls).return_once(move |_| Ok(answer));
     }
