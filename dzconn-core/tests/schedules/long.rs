@@ -160,7 +160,8 @@ pub(crate) fn walk(
             walk.model.respelled.extend(walk.world.truth.spot(asset).1.eq_ignore_ascii_case(spot.1).then_some(asset));
             walk.world.truth.publish(asset, spot);
         }
-        let jobs = moved.map_or_else(|| round.jobs.clone(), |(asset, _)| alone_with(asset, &round.jobs));
+        let elsewhere = walk.model.elsewhere(&walk.world.truth);
+        let jobs = elsewhere.iter().fold(round.jobs.clone(), |jobs, asset| alone_with(asset, &jobs));
         let mut chooser = ByChance { chance: Chance::new(chance.number()), switch: round.switch, faults: round.faults };
         let ran = walk.run(&jobs, &mut chooser, seen);
         note(&ran.trace);

@@ -11,7 +11,7 @@ use crate::chance::Chance;
 use crate::check::{self, Books, ByHand};
 use crate::job::{Hand, Job};
 use crate::schedule::{self, Chooser, Ran, Task, Watch};
-use crate::truth::{ASSETS, Says, possible, project_of};
+use crate::truth::{ASSETS, Says, Truth, possible, project_of};
 use crate::world::World;
 
 /// An environment and an asset.
@@ -61,6 +61,18 @@ struct Watching<'a> {
     seen: &'a mut Seen,
     /// Nobody works by hand, and no environment ends, beside these runs.
     calm: bool,
+}
+
+impl Model {
+    /// Assets that somebody still reads where they were before they moved.
+    pub(crate) fn elsewhere(&self, truth: &Truth) -> BTreeSet<&'static str> {
+        let moved = |asset: &str, before: &Access| {
+            let (connection, table) = truth.spot(asset);
+            self.respelled.contains(asset) || (before.0.as_str(), &before.1) != (connection, &table.to_lowercase())
+        };
+        let all = self.access.iter().filter(|((_, asset), before)| moved(asset, before));
+        all.map(|((_, asset), _)| *asset).collect()
+    }
 }
 
 impl Walk {
