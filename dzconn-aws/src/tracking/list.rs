@@ -8,8 +8,9 @@ use dzconn_core::store::{Cursor, Page, Query};
 use dzconn_core::{Error, ErrorKind, Result, Step};
 use serde::{Deserialize, Serialize};
 
+use super::buckets::is_objects;
 use super::item::Item;
-use super::keys::{Table, entries_of};
+use super::keys::{BUCKETS, Table, entries_of};
 use super::records::{Kind, decode};
 use super::{DynamoTracking, names, read};
 use crate::error::code_of;
@@ -58,6 +59,12 @@ impl Plan {
             Query::Entries(key) => partition(Kind::Entry, names::PARTITION, &entries_of(key)),
             Query::Listing(project, listing) => {
                 Self { kind: Kind::Asset, way: Way::Index, fixed: by_listing(project, listing) }
+            }
+            Query::Buckets => partition(Kind::Bucket, names::PARTITION, BUCKETS),
+            Query::Objects(None) => whole(Kind::Objects),
+            Query::Objects(Some(environment)) => partition(Kind::Objects, names::ENVIRONMENT, environment.as_str()),
+            Query::ObjectListing(project, listing) => {
+                Self { kind: Kind::Objects, way: Way::Index, fixed: by_listing(project, listing) }
             }
         }
     }
@@ -133,7 +140,13 @@ pub(super) async fn list(store: &DynamoTracking, query: &Query, after: Option<&C
         _ => HashMap::new(),
     };
     let table = plan.table().name(&store.tables);
-    let records = items.iter().map(|item| decode(plan.kind, table, None, item, &copies)).collect();
+    // Tables and objects that environments read stand side by side.
+    let meant = items.iter().filter(|item| match plan.kind {
+        Kind::Asset => !is_objects(item),
+        Kind::Objects => is_objects(item),
+        _ => true,
+    });
+    let records = meant.map(|item| decode(plan.kind, table, None, item, &copies)).collect();
     let next = last.filter(|key| !key.is_empty()).map(|key| plan.cursor(key)).transpose()?;
     Ok(Page { records, next })
 }

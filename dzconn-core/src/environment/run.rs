@@ -8,6 +8,7 @@ use super::equipment::{Effect, Equipment, Planned, RoleState};
 use super::event::EnvironmentEvent;
 use super::ports::{Environment, EnvironmentPortal, EnvironmentRoles, LakeTags, Stage, Tagged};
 use crate::audit;
+use crate::bucket::ObjectSubscription;
 use crate::fulfilment::Handled;
 use crate::model::{EnvironmentId, Owner, Principal, Subscription};
 use crate::{Changed, Deadline, Error, ErrorKind, Fulfilment, Result, Step};
@@ -42,6 +43,8 @@ pub struct EnvironmentReport {
     pub notes: Vec<String>,
     /// Of a plan: what would be revoked.
     pub held: Vec<Subscription>,
+    /// Of a plan: the objects that would be revoked.
+    pub held_objects: Vec<ObjectSubscription>,
     /// What was revoked, or could not be.
     pub revoked: Vec<Handled>,
     /// What else could not be done. The rest was done all the same; the next run does it again.
@@ -58,6 +61,7 @@ impl EnvironmentReport {
             changes: Vec::new(),
             notes: Vec::new(),
             held: Vec::new(),
+            held_objects: Vec::new(),
             revoked: Vec::new(),
             failures: Vec::new(),
         }
@@ -67,6 +71,7 @@ impl EnvironmentReport {
     pub fn errors(&self) -> impl Iterator<Item = &Error> {
         let revoked = self.revoked.iter().filter_map(|handled| match handled {
             Handled::Done { result, .. } => result.as_ref().as_ref().err(),
+            Handled::Objects { result, .. } => result.as_ref().as_ref().err(),
             Handled::Failed { error } => Some(error),
             Handled::Skipped { .. } => None,
         });
@@ -145,6 +150,9 @@ impl Environments {
                 }
                 let (held, failed) = self.fulfilment.held(&event.domain, &event.environment).await?;
                 report.held = held;
+                let (held, more) = self.fulfilment.held_objects(&event.domain, &event.environment).await?;
+                report.held_objects = held;
+                report.failures.extend(more);
                 report.failures.extend(failed);
                 report
             }
