@@ -231,6 +231,7 @@ async fn an_environment_on_its_way_out_gets_nothing_new() {
             Lookup::Ours(subscription) => granted.push(*subscription),
             Lookup::Skipped(why) => reasons.push(why),
             Lookup::Failed(error) => panic!("{error}"),
+            Lookup::Objects(objects) => panic!("{objects:?}"),
         }
     }
     assert_eq!(ids(&granted), ["active", "updating"]);
