@@ -84,15 +84,7 @@ impl DataZonePortal {
                 details.and_then(|details| details.aws_account_id.zip(details.aws_account_region))
             }
         };
-        match owner {
-            Some((account, region)) => Ok(Environment::Ours(Consumer {
-                project: event.project.clone(),
-                environment: id,
-                owner: Owner::new(AccountId::new(account)?, Region::new(region)?),
-            })),
-            None if begins => Ok(Environment::Failed(unready(&summary.name, &id))),
-            None => Ok(Environment::Unfit(format!("environment {} ({id}) has no account", summary.name))),
-        }
+        ready(event, &summary.name, id, owner)
     }
 
     async fn environment(&self, event: &SubscriptionEvent, summary: &EnvironmentSummary) -> Result<Environment> {
@@ -126,15 +118,7 @@ impl DataZonePortal {
         if !self.is_ours(&domain, blueprint).await.map_err(|error| error.for_environment(&id))? {
             return Ok(Environment::Other);
         }
-        match owner {
-            Some((account, region)) => Ok(Environment::Ours(Consumer {
-                project: event.project.clone(),
-                environment: id,
-                owner: Owner::new(AccountId::new(account)?, Region::new(region)?),
-            })),
-            None if begins => Ok(Environment::Failed(unready(&summary.name, &id))),
-            None => Ok(Environment::Unfit(format!("environment {} ({id}) has no account", summary.name))),
-        }
+        ready(event, &summary.name, id, owner)
     }
 
     /// Whether a project has an environment in an account.
@@ -184,6 +168,24 @@ impl DataZonePortal {
         let is_ours = self.config().blueprints.contains(&name);
         self.names.put(key, name);
         Ok(is_ours)
+    }
+}
+
+/// One that may get access, if it is known where it is.
+fn ready(
+    event: &SubscriptionEvent,
+    name: &str,
+    id: EnvironmentId,
+    owner: Option<(String, String)>,
+) -> Result<Environment> {
+    match owner {
+        Some((account, region)) => Ok(Environment::Ours(Consumer {
+            project: event.project.clone(),
+            environment: id,
+            owner: Owner::new(AccountId::new(account)?, Region::new(region)?),
+        })),
+        None if event.ending.is_none() => Ok(Environment::Failed(unready(name, &id))),
+        None => Ok(Environment::Unfit(format!("environment {name} ({id}) has no account"))),
     }
 }
 

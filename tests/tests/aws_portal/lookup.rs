@@ -122,7 +122,7 @@ async fn what_is_not_ours_ends_early() {
     let world = World::new().await;
     let nested = json!({"GlueTableForm": {"tableArn": "arn:aws:glue:eu-west-1:111122223333:table/cat/db/t"}});
     for (listing, word) in [
-        (Listing::s3_objects("lst-1", "prod", "ast-1", "arn:aws:s3:::bucket"), "S3ObjectCollectionAssetType"),
+        (Listing::asset("lst-1", "prod", "ast-1", "S3AccessPointType", json!({})), "S3AccessPointType"),
         (Listing::asset("lst-1", "prod", "ast-1", "RedshiftTableAssetType", json!({})), "RedshiftTableAssetType"),
         (Listing::data_product("lst-1", "prod", "dp-1"), "data product"),
         (Listing::asset("lst-1", "prod", "ast-1", "GlueTableAssetType", nested), "nested"),
