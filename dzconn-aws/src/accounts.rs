@@ -8,11 +8,12 @@ use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use dzconn_core::bucket::Bucket;
 use dzconn_core::model::{AccountId, Owner, Region};
 use dzconn_core::{Error, ErrorKind, Result, Step};
 use tokio::sync::Mutex;
 
-use crate::config::Config;
+use crate::config::{BucketRole, Config};
 use crate::error::from_sdk;
 
 /// The clients of one account and region.
@@ -108,6 +109,32 @@ impl Accounts {
         match &config.governance.role {
             None => in_region(home, region),
             Some(role) => self.assume(role, region).await,
+        }
+    }
+
+    /// The region in which the host works.
+    pub(crate) fn region(&self) -> &Region {
+        &self.0.region
+    }
+
+    /// In which role a bucket is worked on, and whose it is; none where the host is at home.
+    pub(crate) fn of_bucket(&self, bucket: &Bucket) -> (Option<String>, AccountId) {
+        let Inner { config, own, .. } = &*self.0;
+        match config.buckets.roles.get(bucket.name()) {
+            None => (None, own.clone()),
+            Some(BucketRole::In(account)) if account == own => (None, own.clone()),
+            Some(BucketRole::In(account)) => {
+                (Some(config.roles.account.replace("{account}", account.as_str())), account.clone())
+            }
+            Some(BucketRole::As(role, account)) => (Some(role.clone()), account.clone()),
+        }
+    }
+
+    /// The SDK's settings in a role, or as the host is at home.
+    pub(crate) async fn as_role(&self, role: Option<&str>, region: &Region) -> SdkConfig {
+        match role {
+            Some(role) => self.assume(role, region).await,
+            None => in_region(&self.0.home, region),
         }
     }
 

@@ -5,6 +5,7 @@ use dzconn_core::model::Principal;
 use dzconn_core::{Engines, Environments, Fulfilment, Result};
 
 use crate::Accounts;
+use crate::buckets::S3Policies;
 use crate::datazone::DataZonePortal;
 use crate::environment::{self, IamRoles, LakeFormationTags};
 use crate::glue::GlueCatalog;
@@ -20,6 +21,7 @@ pub struct Aws {
     secrets: SecretsManagerStores,
     catalog: GlueCatalog,
     portal: DataZonePortal,
+    buckets: S3Policies,
 }
 
 impl Aws {
@@ -32,6 +34,7 @@ impl Aws {
             secrets: SecretsManagerStores::new(accounts.clone()),
             catalog: GlueCatalog::new(accounts.clone()),
             portal: DataZonePortal::new(aws_sdk_datazone::Client::new(&governance), accounts.clone()),
+            buckets: S3Policies::new(accounts.clone()),
             dynamodb,
             accounts,
         }
@@ -53,6 +56,7 @@ impl Aws {
             .tracking(self.tracking.clone())
             .catalog(self.catalog.clone())
             .portal(self.portal.clone())
+            .buckets(self.buckets.clone())
             .settings(settings)
             .build()
     }
@@ -92,6 +96,11 @@ impl Aws {
     /// The connections.
     pub fn catalog(&self) -> &GlueCatalog {
         &self.catalog
+    }
+
+    /// The policies of buckets.
+    pub fn buckets(&self) -> &S3Policies {
+        &self.buckets
     }
 
     /// The portal.

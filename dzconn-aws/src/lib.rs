@@ -1,4 +1,4 @@
-//! dzconn on AWS: Secrets Manager, `DynamoDB`, Glue, STS, IAM, Lake Formation and `DataZone` behind the ports of [`dzconn_core`].
+//! dzconn on AWS: Secrets Manager, `DynamoDB`, Glue, S3, STS, IAM, Lake Formation and `DataZone` behind the ports of [`dzconn_core`].
 //!
 //! A subscription event and AWS credentials are all that a grant needs:
 //!
@@ -28,6 +28,7 @@
 //! | --- | --- |
 //! | governance | on the tables: see [`tracking`]; of `DataZone`: `ListSubscriptions`, `GetSubscription`, `GetListing`, `ListEnvironments`, `GetEnvironment`, `GetEnvironmentBlueprint`, `ListProjects` (where dzconn is removed), `ListSubscriptionGrants`, `ListSubscriptionTargets`, `UpdateSubscriptionGrantStatus`, `CreateSubscriptionGrant`; `sts:AssumeRole` on the roles |
 //! | producer | `glue:GetTable`, `glue:GetConnection`; `secretsmanager:GetSecretValue` on admin secrets; on `dz-conn-p-*`: see [`secrets`] |
+//! | buckets | on those that are published: see [`buckets`] |
 //! | environments | on their roles and databases: see [`environment`] |
 //! | consumer | on `dz-conn-c-*`: see [`secrets`]; `GetSecretValue` on the producers' secrets, whose policies let just this role in |
 //!
@@ -50,6 +51,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+pub mod buckets;
 pub mod config;
 pub mod datazone;
 pub mod environment;

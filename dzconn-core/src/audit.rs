@@ -10,8 +10,8 @@
 //! | member | meaning |
 //! | --- | --- |
 //! | `run` | the run that did it, 16 hexadecimal digits: events of runs that go on at the same time are told apart by it |
-//! | `part` | `producer` (source, its secret), `consumer` (copy, rows) or `environment` (role, database tags: it has no `run`) |
-//! | `effect` | what was done, one of [`EFFECTS`]; of an environment one of [`ENVIRONMENT_EFFECTS`] |
+//! | `part` | `producer` (source, its secret), `consumer` (copy, rows), `environment` (role, database tags) or `bucket` (its policy); the last two have no `run` |
+//! | `effect` | what was done, one of [`EFFECTS`]; of an environment one of [`ENVIRONMENT_EFFECTS`], of a bucket of [`bucket::EFFECTS`](crate::bucket::EFFECTS) |
 //! | `outcome` | `done`; `conflict`: somebody else's write came first, nothing was changed; `failed` |
 //! | `error` | the [`ErrorKind`](crate::ErrorKind) of a failure. After `ConnectionLost` or `Timeout` the effect may have happened |
 //! | `vendor` | the source's own code for it, such as `PostgreSQL 42501` |
@@ -26,6 +26,7 @@
 //! | `secret` | the secret's name, or what a consumer calls it by |
 //! | `readers` | of a share: who may read the secret |
 //! | `records` | of a write of tracking records: which |
+//! | `bucket`, `allowed`, `taken_back` | of a bucket: its ARN, and who may do what by this write, or may not any more |
 //! | `role`, `policy`, `database` | of an environment: its user role, and which of the others it is about |
 //!
 //! A rotation makes a second user as good as the first: `create_user` or `set_password`, and `grant` for each table, with the `user` that

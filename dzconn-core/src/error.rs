@@ -186,6 +186,8 @@ pub enum Step {
     EnvironmentRole,
     /// Reading or changing the tags of an environment's databases.
     EnvironmentTags,
+    /// Reading or changing a bucket's policy.
+    BucketPolicy,
 }
 
 impl fmt::Display for Step {
@@ -208,6 +210,7 @@ impl fmt::Display for Step {
             Self::Report => "report",
             Self::EnvironmentRole => "environment, role",
             Self::EnvironmentTags => "environment, database tags",
+            Self::BucketPolicy => "bucket policy",
         })
     }
 }

@@ -12,6 +12,7 @@
 //!   `testkit` (feature of that name).
 //! - To keep secrets or records elsewhere: [`store::CredentialStore`], [`store::TrackingStore`].
 //! - To say where connections and subscriptions are: [`Catalog`], [`Portal`].
+//! - To let environments read objects in S3: [`bucket`].
 //! - To equip environments when they come and clean them when they go: [`Environments`].
 //! - To try things out without any of this: [`memory`].
 //! - To see why it survives crashes and concurrent runs: [`workflow`].
@@ -73,6 +74,7 @@
 //! - `testkit`: the conformance suites.
 
 pub mod audit;
+pub mod bucket;
 pub mod catalog;
 pub mod engine;
 pub mod environment;

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+use crate::bucket::{ObjectOutcome, ObjectSubscription};
 use crate::event::SubscriptionEvent;
 use crate::model::{AssetId, DomainId, EnvironmentId, ListingId, ProjectId, Subscription, SubscriptionId};
 use crate::outcome::Outcome;
@@ -51,6 +52,8 @@ impl Question {
 pub enum Lookup {
     /// This is to be read, or no longer.
     Ours(Box<Subscription>),
+    /// These objects are to be read, or no longer.
+    Objects(Box<ObjectSubscription>),
     /// What is not ours, and why.
     Skipped(String),
     /// What may be ours, and cannot be worked on.
@@ -79,6 +82,18 @@ pub trait Portal: Debug + Send + Sync {
     /// # Errors
     /// The access itself is not affected by a report that fails.
     async fn report(&self, subscription: &Subscription, outcome: std::result::Result<&Outcome, &Error>) -> Result<()>;
+
+    /// Shows what became of a subscription to objects. Repeating it is harmless. By default it goes nowhere.
+    ///
+    /// # Errors
+    /// The access itself is not affected by a report that fails.
+    async fn report_objects(
+        &self,
+        _subscription: &ObjectSubscription,
+        _outcome: std::result::Result<&ObjectOutcome, &Error>,
+    ) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A portal for those who have none: what a run is told is what is wanted, and outcomes go nowhere.

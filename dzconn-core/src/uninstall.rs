@@ -11,13 +11,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::bucket::{BucketRecord, ObjectRecord};
 use crate::environment::{Brought, EnvironmentEvent, EnvironmentReport};
 use crate::fulfilment::Handled;
 use crate::model::{ConnectionId, DomainId, EnvironmentId, Owner, SourceRecord};
 use crate::reconcile::books::{Books, each};
 use crate::reconcile::look::{Place, cannot_tell};
 use crate::reconcile::{Finding, Mend, Problem, Scope, Side, orphans};
-use crate::store::{Query, Record};
+use crate::store::{Key, Query, Record};
 use crate::{Deadline, Environments, Error, Fulfilment, Result, Step};
 
 /// Where to look beyond what is recorded.
@@ -152,12 +153,7 @@ impl Uninstaller {
                 Some(environments) => {
                     environments.plan(&EnvironmentEvent::clean(domain.clone(), environment.clone())).await
                 }
-                None => self.fulfilment.held(domain, environment).await.map(|(held, failed)| {
-                    let mut report = EnvironmentReport::new(environment, Brought::Cleaned);
-                    report.held = held;
-                    report.failures = failed;
-                    report
-                }),
+                None => self.held(domain, environment).await,
             }
             .unwrap_or_else(|error| failed(environment, error));
             done.environments.push(report);
@@ -186,7 +182,11 @@ impl Uninstaller {
                     let report = environments.handle(&event).await;
                     let mut report = report.unwrap_or_else(|error| failed(environment, error));
                     // What failed at first was tried once more.
-                    let is_done = |one: &Handled| matches!(one, Handled::Done { result, .. } if result.is_ok());
+                    let is_done = |one: &Handled| match one {
+                        Handled::Done { result, .. } => result.is_ok(),
+                        Handled::Objects { result, .. } => result.is_ok(),
+                        _ => false,
+                    };
                     let first = first.and_then(Result::ok).into_iter().flatten().filter(is_done);
                     report.revoked = first.chain(report.revoked).collect();
                     if !report.revoked.is_empty() {
@@ -215,9 +215,15 @@ impl Uninstaller {
         let sources = books.sources.iter().map(|record| (&record.key.environment, &record.domain));
         let rows = books.rows().map(|(_, row)| (&row.environment, &row.domain));
         let mappings = books.mappings().map(|(_, mapping)| (&mapping.environment, &mapping.domain));
+        let (objects, _) = self.objects(&mut unreadable).await?;
+        let objects = objects.iter().map(|record| (&record.environment, &record.domain));
         // A source record decides: what it names is revoked by its domain only.
-        let granted: BTreeMap<_, _> =
-            mappings.chain(rows).chain(sources).map(|(id, domain)| (id.clone(), domain.clone())).collect();
+        let granted: BTreeMap<_, _> = objects
+            .chain(mappings)
+            .chain(rows)
+            .chain(sources)
+            .map(|(id, domain)| (id.clone(), domain.clone()))
+            .collect();
         let mut looked = beyond.clone();
         looked.domains.extend(granted.values().cloned());
         looked.connections.extend(books.sources.iter().map(|record| record.key.connection.clone()));
@@ -248,6 +254,32 @@ impl Uninstaller {
         }
         looked.environments.extend(granted.keys().cloned());
         Ok(Known { books, granted, listed, looked, unknown })
+    }
+
+    async fn held(&self, domain: &DomainId, environment: &EnvironmentId) -> Result<EnvironmentReport> {
+        let mut report = EnvironmentReport::new(environment, Brought::Cleaned);
+        let (tables, failed) = self.fulfilment.held(domain, environment).await?;
+        let (objects, more) = self.fulfilment.held_objects(domain, environment).await?;
+        (report.held, report.held_objects) = (tables, objects);
+        report.failures.extend(failed.into_iter().chain(more));
+        Ok(report)
+    }
+
+    /// The records of objects, and of the buckets they are in.
+    async fn objects(&self, unreadable: &mut Vec<Finding>) -> Result<(Vec<ObjectRecord>, Vec<BucketRecord>)> {
+        let parts = self.fulfilment.parts();
+        let deadline = Deadline::within(parts.producer.settings.deadline);
+        let (mut objects, mut buckets) = (Vec::new(), Vec::new());
+        for query in [Query::Objects(None), Query::Buckets] {
+            for stored in deadline.run("reading what is recorded", each(parts, &query, unreadable)).await? {
+                match stored.record {
+                    Record::Objects(record) => objects.push(record),
+                    Record::Bucket(record) => buckets.push(record),
+                    _ => {}
+                }
+            }
+        }
+        Ok((objects, buckets))
     }
 
     async fn books(&self, unreadable: &mut Vec<Finding>) -> Result<Books> {
@@ -349,6 +381,15 @@ impl Uninstaller {
         for (stored, mapping) in books.mappings() {
             left.push(record(&mapping.environment, format!("the {}", stored.record.key())));
         }
+        let (objects, buckets) = self.objects(&mut unreadable).await?;
+        for row in objects {
+            let key = Key::Objects(row.environment.clone(), row.asset.clone());
+            left.push(record(&row.environment, format!("the {key}")));
+        }
+        for bucket in buckets {
+            let what = format!("the {}", Key::Bucket(bucket.bucket));
+            left.push(Remnant { kind: Kind::Record, environment: None, what, why: otherwise.to_owned() });
+        }
         for environment in self.answers(&mut unreadable).await? {
             left.push(record(&environment, format!("the portal's recorded answers for {environment}")));
         }
@@ -392,7 +433,8 @@ fn remnant(kind: Kind, Finding { environment, detail, mend, .. }: Finding) -> Re
 
 /// Environments in which nothing was to be done are many, and say nothing.
 fn is_worth_telling(report: &EnvironmentReport) -> bool {
-    let EnvironmentReport { brought, changes, notes, held, revoked, failures, .. } = report;
-    let idle = changes.is_empty() && held.is_empty() && revoked.is_empty() && failures.is_empty();
+    let EnvironmentReport { brought, changes, notes, held, held_objects, revoked, failures, .. } = report;
+    let nothing_held = held.is_empty() && held_objects.is_empty();
+    let idle = changes.is_empty() && nothing_held && revoked.is_empty() && failures.is_empty();
     !idle || *brought == Brought::Cleaned && !notes.is_empty()
 }

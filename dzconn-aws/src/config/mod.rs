@@ -47,6 +47,8 @@ pub struct Config {
     pub environments: Environments,
     /// Databases.
     pub sources: Sources,
+    /// Buckets.
+    pub buckets: Buckets,
     /// How new database users are named.
     pub user_naming: UserNaming,
     /// How calls are made.
@@ -117,6 +119,8 @@ pub struct Portal {
     pub blueprints: Vec<String>,
     /// The asset types that are tables of the Glue catalogue.
     pub asset_types: Vec<String>,
+    /// The asset types that are collections of objects in S3.
+    pub object_types: Vec<String>,
     /// Whether a publisher must have an environment in the account whose table it publishes. What an asset says of its table is
     /// data that its publisher can write: without this, whoever may publish in the domain can publish any crawled table of any
     /// account that this host works in. Off by default, since not every producer works in an environment.
@@ -150,6 +154,24 @@ pub struct Sources {
     pub tls: TlsMode,
     /// The authorities that sign the databases' certificates, such as RDS's global bundle; public ones by default.
     pub ca_bundle: Option<CaBundle>,
+}
+
+/// Where buckets are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Buckets {
+    /// Who works on a bucket's policy, by the bucket's name, where it is not in the host's own account: `BUCKET=ACCOUNT`, for the
+    /// role that works there, or `BUCKET=ROLE`, for one of its own, by ARN.
+    pub roles: BTreeMap<String, BucketRole>,
+}
+
+/// Who works on a bucket's policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BucketRole {
+    /// The role of this account, as for everything else there.
+    In(AccountId),
+    /// This role, of this account.
+    As(String, AccountId),
 }
 
 /// The ways to demand TLS; see [`Tls`].
@@ -216,6 +238,9 @@ impl Default for Config {
             portal: Portal {
                 blueprints: vec![text("DefaultDataLake")],
                 asset_types: ["GlueTableAssetType", "GlueTable"].map(text).to_vec(),
+                object_types: ["S3ObjectCollectionType", "S3ObjectCollectionAssetType", "S3ObjectCollection"]
+                    .map(text)
+                    .to_vec(),
                 check_publishers: false,
                 targets: Vec::new(),
             },
@@ -232,6 +257,7 @@ impl Default for Config {
                 tag_value: text("True"),
             },
             sources: Sources { tls: TlsMode::default(), ca_bundle: None },
+            buckets: Buckets::default(),
             user_naming: UserNaming::default(),
             calls: Calls { attempts: 4, attempt_timeout: Duration::from_secs(10) },
         }

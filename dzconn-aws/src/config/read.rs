@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use dzconn_core::model::{CaBundle, UserNaming};
+use dzconn_core::model::{AccountId, CaBundle, UserNaming};
 use toml::Value;
 
-use super::{Config, TlsMode};
+use super::{BucketRole, Config, TlsMode};
 
 const PREFIX: &str = "DZCONN_AWS_";
 
@@ -33,6 +33,7 @@ const KEYS: &[(&str, Set)] = &[
     ("secrets.tags", |c, v| put(&mut c.secrets.tags, v, pairs)),
     ("portal.blueprints", |c, v| put(&mut c.portal.blueprints, v, list)),
     ("portal.asset_types", |c, v| put(&mut c.portal.asset_types, v, list)),
+    ("portal.object_types", |c, v| put(&mut c.portal.object_types, v, list)),
     ("portal.check_publishers", |c, v| put(&mut c.portal.check_publishers, v, flag)),
     ("portal.targets", |c, v| put(&mut c.portal.targets, v, list)),
     ("environments.boundary", |c, v| put(&mut c.environments.boundary, v, text)),
@@ -42,6 +43,7 @@ const KEYS: &[(&str, Set)] = &[
     ("environments.tag_value", |c, v| put(&mut c.environments.tag_value, v, text)),
     ("sources.tls", |c, v| put(&mut c.sources.tls, v, tls)),
     ("sources.ca_bundle", |c, v| optional(&mut c.sources.ca_bundle, v, bundle)),
+    ("buckets.roles", |c, v| put(&mut c.buckets.roles, v, bucket_roles)),
     ("users.naming", |c, v| put(&mut c.user_naming, v, naming)),
     ("calls.attempts", |c, v| put(&mut c.calls.attempts, v, number)),
     ("calls.attempt_timeout_seconds", |c, v| put(&mut c.calls.attempt_timeout, v, seconds)),
@@ -151,6 +153,24 @@ fn pairs(value: &Value) -> Result<BTreeMap<String, String>, String> {
         Ok((key.trim().to_owned(), value.trim().to_owned()))
     };
     list(value)?.into_iter().map(pair).collect()
+}
+
+/// `bucket=account` or `bucket=role`, each.
+fn bucket_roles(value: &Value) -> Result<BTreeMap<String, BucketRole>, String> {
+    let wrong = |bucket: &str| format!("has neither an account nor a role's ARN for {bucket}");
+    let is_account = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    let read = |(bucket, who): (String, String)| {
+        let parts: Vec<_> = who.splitn(6, ':').collect();
+        let account = match parts.as_slice() {
+            &[account] if is_account(account) => account,
+            &["arn", _, "iam", "", account, name] if is_account(account) && name.starts_with("role/") => account,
+            _ => return Err(wrong(&bucket)),
+        };
+        let account: AccountId = account.parse().map_err(|_| wrong(&bucket))?;
+        let role = if is_account(&who) { BucketRole::In(account) } else { BucketRole::As(who, account) };
+        Ok((bucket, role))
+    };
+    pairs(value)?.into_iter().map(read).collect()
 }
 
 fn tls(value: &Value) -> Result<TlsMode, String> {

@@ -31,6 +31,7 @@ fn a_variable_wins_over_the_file() {
     let variables = [
         ("DZCONN_AWS_TABLES_STATE", "their_state"),
         ("DZCONN_AWS_PORTAL_ASSET_TYPES", "One, Two"),
+        ("DZCONN_AWS_BUCKETS_ROLES", "one=111122223333,two=arn:aws:iam::444455556666:role/team/x"),
         ("DZCONN_AWS_ROLES_EXTERNAL_ID", ""),
         ("DZCONN_AWS_CALLS_ATTEMPT_TIMEOUT_SECONDS", "3"),
         ("DZCONN_STORE", "not ours"),
@@ -43,6 +44,10 @@ fn a_variable_wins_over_the_file() {
     assert_eq!((config.roles.external_id, config.user_naming), (None, UserNaming::PerEnvironment));
     assert_eq!(config.secrets.tags.get("cost-centre").map(String::as_str), Some("42"));
     assert_eq!(config.calls.attempt_timeout, Duration::from_secs(3));
+    let (role, [one, two]) = ("arn:aws:iam::444455556666:role/team/x", ["111122223333", "444455556666"]);
+    let account = |text: &str| text.parse().unwrap();
+    assert_eq!(config.buckets.roles["one"], BucketRole::In(account(one)));
+    assert_eq!(config.buckets.roles["two"], BucketRole::As(role.to_owned(), account(two)));
 }
 
 #[test]
@@ -60,6 +65,8 @@ fn every_mistake_is_named_at_once() {
         [environments]
         policies = ["arn:aws:iam::1:role/x"]
         tag_value = "a value of fifty-one characters, one more than may."
+        [buckets]
+        roles = ["data=role/x"]
         [sources]
         tls = "maybe"
         ca_bundle = "/does/not/exist.pem"
@@ -78,6 +85,7 @@ fn every_mistake_is_named_at_once() {
         "\"arn:aws:iam::1:role/x\" is no policy's ARN",
         "environments.tag_value not 1 to 50",
         "sources.tls must be",
+        "neither an account nor a role's ARN for data",
         "sources.ca_bundle cannot be read from /does/not/exist.pem",
         "DZCONN_AWS_CALLS_ATTEMPTS must be a whole number",
         "DZCONN_AWS_TABELS_STATE is no variable",

@@ -13,6 +13,15 @@ use super::{DataZonePortal, PAGE};
 /// How many environments are looked at side by side.
 const AT_ONCE: usize = 8;
 
+/// Of which blueprints environments are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blueprints {
+    /// Those that are configured.
+    Ours,
+    /// Whatever they are.
+    Any,
+}
+
 /// What an environment is to an event.
 pub(super) enum Environment {
     /// It gets access, or has it.
@@ -31,11 +40,15 @@ impl DataZonePortal {
     /// # Errors
     /// What keeps them from being looked at: retryable ones, so that an event is worked on as a whole or again, and those of
     /// the list.
-    pub(super) async fn environments(&self, event: &SubscriptionEvent) -> Result<Vec<Environment>> {
+    pub(super) async fn environments(&self, event: &SubscriptionEvent, of: Blueprints) -> Result<Vec<Environment>> {
         let all = self.all_environments(&event.domain, &event.project).await?;
         let mut seen = Vec::with_capacity(all.len());
+        let look = async |summary: &EnvironmentSummary| match of {
+            Blueprints::Ours => self.environment(event, summary).await,
+            Blueprints::Any => self.any_environment(event, summary).await,
+        };
         for some in all.chunks(AT_ONCE) {
-            for environment in join_all(some.iter().map(|summary| self.environment(event, summary))).await {
+            for environment in join_all(some.iter().map(&look)).await {
                 seen.push(match environment {
                     Ok(environment) => environment,
                     Err(error) if error.is_retryable() => return Err(error),
@@ -59,6 +72,23 @@ impl DataZonePortal {
             all.extend(page.map_err(|error| failed("ListEnvironments", error))?.items);
         }
         Ok(all)
+    }
+
+    /// One of any blueprint.
+    async fn any_environment(&self, event: &SubscriptionEvent, summary: &EnvironmentSummary) -> Result<Environment> {
+        let id = EnvironmentId::new(summary.id.as_deref().unwrap_or_default())?;
+        let begins = event.ending.is_none();
+        if begins && let Some(why) = unfit(summary.status.as_ref()) {
+            return Ok(Environment::Unfit(format!("environment {} ({id}) is {why}", summary.name)));
+        }
+        let owner = match summary.aws_account_id.clone().zip(summary.aws_account_region.clone()) {
+            Some(owner) => Some(owner),
+            None => {
+                let details = self.details(&event.domain, &id).await?;
+                details.and_then(|details| details.aws_account_id.zip(details.aws_account_region))
+            }
+        };
+        ready(event, &summary.name, id, owner)
     }
 
     async fn environment(&self, event: &SubscriptionEvent, summary: &EnvironmentSummary) -> Result<Environment> {
@@ -92,15 +122,7 @@ impl DataZonePortal {
         if !self.is_ours(&domain, blueprint).await.map_err(|error| error.for_environment(&id))? {
             return Ok(Environment::Other);
         }
-        match owner {
-            Some((account, region)) => Ok(Environment::Ours(Consumer {
-                project: event.project.clone(),
-                environment: id,
-                owner: Owner::new(AccountId::new(account)?, Region::new(region)?),
-            })),
-            None if begins => Ok(Environment::Failed(unready(&summary.name, &id))),
-            None => Ok(Environment::Unfit(format!("environment {} ({id}) has no account", summary.name))),
-        }
+        ready(event, &summary.name, id, owner)
     }
 
     /// Whether a project has an environment in an account.
@@ -150,6 +172,24 @@ impl DataZonePortal {
         let is_ours = self.config().blueprints.contains(&name);
         self.names.put(key, name);
         Ok(is_ours)
+    }
+}
+
+/// One that may get access, if it is known where it is.
+fn ready(
+    event: &SubscriptionEvent,
+    name: &str,
+    id: EnvironmentId,
+    owner: Option<(String, String)>,
+) -> Result<Environment> {
+    match owner {
+        Some((account, region)) => Ok(Environment::Ours(Consumer {
+            project: event.project.clone(),
+            environment: id,
+            owner: Owner::new(AccountId::new(account)?, Region::new(region)?),
+        })),
+        None if event.ending.is_none() => Ok(Environment::Failed(unready(name, &id))),
+        None => Ok(Environment::Unfit(format!("environment {name} ({id}) has no account"))),
     }
 }
 

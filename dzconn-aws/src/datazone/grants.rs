@@ -1,12 +1,17 @@
 //! Subscription grants and their targets, as `DataZone` has them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_sdk_datazone::types::{
     FailureCause, GrantedEntity, GrantedEntityInput, ListingRevisionInput, SubscribedAsset, SubscriptionGrantStatus,
     SubscriptionGrantSummary,
 };
-use dzconn_core::model::Subscription;
+use dzconn_core::bucket::ObjectSubscription;
+use dzconn_core::model::{
+    Asset, Consumer, DomainId, EnvironmentId, Listing, Principal, Subscription, SubscriptionId, Wanted,
+};
+use dzconn_core::portal::Question;
 use dzconn_core::{ErrorKind, Result};
 use sha2::{Digest as _, Sha256};
 
@@ -16,12 +21,51 @@ use super::{DataZonePortal, PAGE};
 /// Who fulfils grants on the targets that `DataZone` made itself.
 const PORTALS_OWN: &str = "Amazon DataZone";
 
+/// What a report is about: who subscribed to what, whether that is a table or objects.
+pub(super) struct Subject<'a> {
+    pub(super) domain: &'a DomainId,
+    pub(super) consumer: &'a Consumer,
+    pub(super) asset: &'a Asset,
+    pub(super) listing: &'a Listing,
+    subscription: Option<&'a SubscriptionId>,
+    /// In the operator's words.
+    pub(super) what: String,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn of(subscription: &'a Subscription) -> Self {
+        let Subscription { domain, consumer, asset, listing, location, subscription, .. } = subscription;
+        Self { domain, consumer, asset, listing, subscription: subscription.as_ref(), what: location.path.to_string() }
+    }
+
+    pub(super) fn of_objects(subscription: &'a ObjectSubscription) -> Self {
+        let ObjectSubscription { domain, consumer, asset, listing, access, subscription, .. } = subscription;
+        Self { domain, consumer, asset, listing, subscription: subscription.as_ref(), what: access.objects.to_string() }
+    }
+
+    pub(super) fn question(&self, told: Wanted) -> Question {
+        Question {
+            domain: self.domain.clone(),
+            project: self.consumer.project.clone(),
+            environment: self.consumer.environment.clone(),
+            listing: self.listing.id.clone(),
+            asset: self.asset.id.clone(),
+            subscription: self.subscription.cloned(),
+            told,
+        }
+    }
+}
+
 /// A subscription target.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) id: String,
     name: String,
     provider: String,
+    /// The asset types that it takes.
+    types: Vec<String>,
+    /// Who reads what is granted on it.
+    principals: Vec<String>,
 }
 
 impl Target {
@@ -47,8 +91,8 @@ pub(super) struct Grant {
 
 impl DataZonePortal {
     /// The grants of one asset to one environment. What an environment that is gone had is gone, too.
-    pub(super) async fn grants(&self, subscription: &Subscription) -> Result<Vec<Grant>> {
-        let Subscription { domain, consumer, listing, .. } = subscription;
+    pub(super) async fn grants(&self, subscription: &Subject<'_>) -> Result<Vec<Grant>> {
+        let Subject { domain, consumer, listing, .. } = *subscription;
         let mut pages = self
             .client
             .list_subscription_grants()
@@ -70,15 +114,39 @@ impl DataZonePortal {
     }
 
     /// The targets of the subscription's environment; those that are remembered, if all of `needed` are among them.
-    pub(super) async fn targets(&self, subscription: &Subscription, needed: &[Grant]) -> Result<Arc<[Target]>> {
+    pub(super) async fn targets(&self, subscription: &Subject<'_>, needed: &[Grant]) -> Result<Arc<[Target]>> {
         let key = (subscription.domain.clone(), subscription.consumer.environment.clone());
         let has_all =
             |targets: &Arc<[Target]>| needed.iter().all(|grant| targets.iter().any(|is| is.id == grant.target));
         if let Some(targets) = self.targets.get(&key).filter(has_all) {
             return Ok(targets);
         }
-        let call = self.client.list_subscription_targets().domain_identifier(key.0.as_str());
-        let mut pages = call.environment_identifier(key.1.as_str()).max_results(PAGE).into_paginator().send();
+        let targets: Arc<[Target]> = self.targets_now(&key.0, &key.1).await?.into();
+        self.targets.put(key, Arc::clone(&targets));
+        Ok(targets)
+    }
+
+    /// The principals that read what is granted of these asset types in an environment. They are asked for each time: access
+    /// hangs on it.
+    pub(super) async fn principals(
+        &self,
+        domain: &DomainId,
+        environment: &EnvironmentId,
+        types: &[String],
+    ) -> Result<BTreeSet<Principal>> {
+        let targets = self.targets_now(domain, environment).await?;
+        let takes = |target: &&Target| target.types.iter().any(|one| super::listing::is_one_of(one, types));
+        targets
+            .iter()
+            .filter(takes)
+            .flat_map(|target| &target.principals)
+            .map(|who| Principal::new(who.as_str()))
+            .collect()
+    }
+
+    async fn targets_now(&self, domain: &DomainId, environment: &EnvironmentId) -> Result<Vec<Target>> {
+        let call = self.client.list_subscription_targets().domain_identifier(domain.as_str());
+        let mut pages = call.environment_identifier(environment.as_str()).max_results(PAGE).into_paginator().send();
         let mut targets = Vec::new();
         while let Some(page) = pages.next().await {
             match page.map_err(|error| failed("ListSubscriptionTargets", error)) {
@@ -86,20 +154,20 @@ impl DataZonePortal {
                     id: target.id,
                     name: target.name,
                     provider: target.provider,
+                    types: target.applicable_asset_types,
+                    principals: target.authorized_principals,
                 })),
                 Err(error) if error.kind() == ErrorKind::NotFound => break,
                 Err(error) => return Err(error),
             }
         }
-        let targets: Arc<[Target]> = targets.into();
-        self.targets.put(key, Arc::clone(&targets));
         Ok(targets)
     }
 
     /// Makes a grant on a target of ours. The token says what it is made for and after which others, so that several runs at
     /// once, or one that is repeated, make one grant.
-    pub(super) async fn create(&self, subscription: &Subscription, target: &Target, before: &[Grant]) -> Result<Grant> {
-        let Subscription { domain, consumer, listing, asset, .. } = subscription;
+    pub(super) async fn create(&self, subscription: &Subject<'_>, target: &Target, before: &[Grant]) -> Result<Grant> {
+        let Subject { domain, consumer, listing, asset, .. } = *subscription;
         let mut ids: Vec<&str> =
             before.iter().filter(|grant| grant.target == target.id).map(|grant| &*grant.id).collect();
         ids.sort_unstable();
@@ -127,7 +195,7 @@ impl DataZonePortal {
 
     pub(super) async fn set(
         &self,
-        subscription: &Subscription,
+        subscription: &Subject<'_>,
         grant: &Grant,
         status: SubscriptionGrantStatus,
         cause: Option<&str>,
@@ -145,7 +213,7 @@ impl DataZonePortal {
 }
 
 /// A grant, if it is one of the subscription's asset to its environment: the list's filters are not trusted.
-fn of(subscription: &Subscription, grant: SubscriptionGrantSummary) -> Option<Grant> {
+fn of(subscription: &Subject<'_>, grant: SubscriptionGrantSummary) -> Option<Grant> {
     let is_there = grant.environment_id.as_deref().is_none_or(|id| id == subscription.consumer.environment.as_str());
     let is_meant = match &grant.granted_entity {
         Some(GrantedEntity::Listing(listing)) => listing.id == subscription.listing.id.as_str(),

@@ -2,10 +2,12 @@
 
 use aws_sdk_datazone::operation::get_listing::GetListingOutput;
 use aws_sdk_datazone::types::{AssetListing, ListingItem};
+use dzconn_core::bucket::Objects;
 use dzconn_core::model::{AccountId, Asset, AssetId, Listing, ListingId, Owner, ProjectId, Region};
 use dzconn_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
+use crate::config::Portal;
 use crate::glue::table::GlueTable;
 
 /// A listing of a table.
@@ -18,9 +20,20 @@ pub(super) struct Published {
     pub(super) publisher: Option<ProjectId>,
 }
 
+/// A listing of objects in S3.
+#[derive(Debug)]
+pub(super) struct PublishedObjects {
+    pub(super) asset: Asset,
+    pub(super) listing: Listing,
+    pub(super) objects: Objects,
+    /// The project that has published it.
+    pub(super) publisher: Option<ProjectId>,
+}
+
 /// What became of reading one.
 pub(super) enum Read {
     Table(Box<Published>),
+    Objects(Box<PublishedObjects>),
     /// It is not ours, and why.
     Other(String),
 }
@@ -29,7 +42,8 @@ pub(super) enum Read {
 ///
 /// # Errors
 /// [`ErrorKind::InvalidInput`] if it says that it is a table of Glue's and does not say which.
-pub(super) fn read(id: &ListingId, types: &[String], listing: GetListingOutput) -> Result<Read> {
+pub(super) fn read(id: &ListingId, portal: &Portal, listing: GetListingOutput) -> Result<Read> {
+    let types = &portal.asset_types;
     let name = listing.name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string());
     let asset = match listing.item {
         Some(ListingItem::AssetListing(asset)) => asset,
@@ -39,6 +53,16 @@ pub(super) fn read(id: &ListingId, types: &[String], listing: GetListingOutput) 
     let AssetListing { asset_id, asset_revision, asset_type, forms, owning_project_id: publisher, .. } = asset;
     let publisher = publisher.map(ProjectId::new).transpose()?;
     let asset_type = asset_type.unwrap_or_default();
+    if is_one_of(&asset_type, &portal.object_types) {
+        let objects = objects(forms.as_deref().unwrap_or_default())?;
+        let asset = AssetId::new(asset_id.unwrap_or_default())?;
+        return Ok(Read::Objects(Box::new(PublishedObjects {
+            asset: Asset { id: asset, revision: asset_revision.unwrap_or_default(), asset_type },
+            listing: Listing { id: id.clone(), name, revision: listing.listing_revision },
+            objects,
+            publisher,
+        })));
+    }
     if !is_one_of(&asset_type, types) {
         return Ok(Read::Other(format!("{name} is a {asset_type:?}, not one of {}", types.join(", "))));
     }
@@ -55,7 +79,7 @@ pub(super) fn read(id: &ListingId, types: &[String], listing: GetListingOutput) 
 }
 
 /// Types are written with the name of the package that they come from, and without.
-fn is_one_of(asset_type: &str, types: &[String]) -> bool {
+pub(super) fn is_one_of(asset_type: &str, types: &[String]) -> bool {
     let bare = asset_type.rsplit('.').next().unwrap_or_default();
     types.iter().any(|known| known == asset_type || known == bare)
 }
@@ -65,14 +89,7 @@ fn is_one_of(asset_type: &str, types: &[String]) -> bool {
 ///
 /// A publisher may write forms by hand, so a form that contradicts itself is not followed anywhere.
 fn table(forms: &str) -> Result<Option<GlueTable>> {
-    let forms: Value = serde_json::from_str(forms).map_err(|error| malformed("are not JSON").because(error))?;
-    let form = match forms.get("GlueTableForm") {
-        // A form's content may itself be a text with JSON in it.
-        Some(Value::String(text)) => serde_json::from_str(text)
-            .map_err(|error| malformed("hold a GlueTableForm that is not JSON").because(error))?,
-        Some(form) => form.clone(),
-        None => return Err(malformed("hold no GlueTableForm")),
-    };
+    let form = form(forms, "GlueTableForm")?;
     let text = |name: &str| form.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let arn = text("tableArn").ok_or_else(|| malformed("hold a GlueTableForm without tableArn"))?;
     let named = Arn::read(arn).ok_or_else(|| malformed(&format!("name {arn:?}, which is not a Glue table's ARN")))?;
@@ -95,6 +112,25 @@ fn table(forms: &str) -> Result<Option<GlueTable>> {
         database: named.database.to_owned(),
         name: named.table.to_owned(),
     }))
+}
+
+/// The objects that the forms name: `S3ObjectCollectionForm {bucketArn}`.
+fn objects(forms: &str) -> Result<Objects> {
+    let form = form(forms, "S3ObjectCollectionForm")?;
+    let arn = form.get("bucketArn").and_then(Value::as_str).filter(|text| !text.is_empty());
+    arn.ok_or_else(|| malformed("hold a S3ObjectCollectionForm without bucketArn"))?.parse()
+}
+
+/// A form's content, out of a JSON object of all forms.
+fn form(forms: &str, name: &str) -> Result<Value> {
+    let forms: Value = serde_json::from_str(forms).map_err(|error| malformed("are not JSON").because(error))?;
+    match forms.get(name) {
+        // It may itself be a text with JSON in it.
+        Some(Value::String(text)) => serde_json::from_str(text)
+            .map_err(|error| malformed(&format!("hold a {name} that is not JSON")).because(error)),
+        Some(form) => Ok(form.clone()),
+        None => Err(malformed(&format!("hold no {name}"))),
+    }
 }
 
 /// `arn:PARTITION:glue:REGION:ACCOUNT:table/DATABASE/TABLE`. In a nested catalogue the path is longer, and `table` its rest.
@@ -162,6 +198,18 @@ mod tests {
         }
         for text in ["", "[]", "{}", "{\"GlueTableForm\": \"{\"}", "{\"GlueTableForm\": 7}"] {
             assert_eq!(table(text).unwrap_err().kind(), ErrorKind::InvalidInput, "{text}");
+        }
+    }
+
+    #[test]
+    fn objects_are_named_by_an_arn() {
+        let forms = |form: Value| serde_json::json!({"S3ObjectCollectionForm": form}).to_string();
+        let form = serde_json::json!({"bucketArn": "arn:aws:s3:::data/sales/"});
+        for text in [forms(form.clone()), forms(Value::String(form.to_string()))] {
+            assert_eq!(objects(&text).unwrap().key(), "sales/");
+        }
+        for text in ["{}", &forms(serde_json::json!({})), &forms(serde_json::json!({"bucketArn": "s3://data"}))] {
+            assert_eq!(objects(text).unwrap_err().kind(), ErrorKind::InvalidInput, "{text}");
         }
     }
 

@@ -2,18 +2,18 @@
 
 use aws_sdk_datazone::types::SubscribedPrincipal;
 use dzconn_core::event::SubscriptionEvent;
-use dzconn_core::model::{Consumer, Location, ProjectId, Subscription};
+use dzconn_core::model::{AccountId, Consumer, Location, ProjectId, Subscription};
 use dzconn_core::portal::Lookup;
 use dzconn_core::{Error, ErrorKind, Result, Step};
 
 use super::DataZonePortal;
-use super::environments::Environment;
+use super::environments::{Blueprints, Environment};
 use super::failed::failed;
 use super::listing::{Published, Read, read};
 use crate::glue::table::{Located, locate};
 
 /// What an event ends with before any environment is looked at.
-enum End {
+pub(super) enum End {
     /// With this, for the event as a whole.
     With(Lookup),
     /// With an error.
@@ -48,10 +48,17 @@ impl DataZonePortal {
     }
 
     async fn walk(&self, event: &SubscriptionEvent) -> Result<Vec<Lookup>, End> {
-        let published = self.published(event).await?;
-        self.check_publisher(event, &published).await?;
+        let published = match self.published(event).await? {
+            Read::Table(published) => published,
+            Read::Objects(published) => return self.walk_objects(event, &published).await,
+            Read::Other(why) => {
+                return Err(End::With(Lookup::Skipped(format!("listing {}: {why}", event.listing))));
+            }
+        };
+        let (account, publisher) = (&published.table.owner.account, published.publisher.as_ref());
+        self.check_publisher(event, "a table", account, publisher).await?;
         let location = self.location(event, &published).await?;
-        let environments = match self.environments(event).await {
+        let environments = match self.environments(event, Blueprints::Ours).await {
             Ok(environments) => environments,
             Err(error) => return Err(self.not_a_project(event, error).await),
         };
@@ -73,7 +80,7 @@ impl DataZonePortal {
         Ok(lookups)
     }
 
-    async fn published(&self, event: &SubscriptionEvent) -> Result<Published, End> {
+    async fn published(&self, event: &SubscriptionEvent) -> Result<Read, End> {
         let call =
             self.client.get_listing().domain_identifier(event.domain.as_str()).identifier(event.listing.as_str());
         let listing = match call.send().await.map_err(|error| failed("GetListing", error)) {
@@ -84,28 +91,29 @@ impl DataZonePortal {
             }
             Err(error) => return Err(error.into()),
         };
-        match read(&event.listing, &self.config().asset_types, listing)? {
-            Read::Table(published) => Ok(*published),
-            Read::Other(why) => Err(End::With(Lookup::Skipped(format!("listing {}: {why}", event.listing)))),
-        }
+        Ok(read(&event.listing, self.config(), listing)?)
     }
 
     /// A grant needs a publisher that works where the table is, if that is asked for; a revoke does not.
-    async fn check_publisher(&self, event: &SubscriptionEvent, published: &Published) -> Result<(), End> {
+    pub(super) async fn check_publisher(
+        &self,
+        event: &SubscriptionEvent,
+        what: &str,
+        account: &AccountId,
+        publisher: Option<&ProjectId>,
+    ) -> Result<(), End> {
         if !self.config().check_publishers || event.ending.is_some() {
             return Ok(());
         }
-        let account = &published.table.owner.account;
-        let lives = match &published.publisher {
+        let lives = match publisher {
             Some(project) => self.lives_in(&event.domain, project, account).await?,
             None => false,
         };
         if lives {
             return Ok(());
         }
-        let project = published.publisher.as_ref().map_or("nobody", ProjectId::as_str);
-        let what =
-            format!("project {project} has published a table of account {account}, and has no environment there");
+        let project = publisher.map_or("nobody", ProjectId::as_str);
+        let what = format!("project {project} has published {what} of account {account}, and has no environment there");
         Err(End::With(Lookup::Failed(
             Error::new(ErrorKind::Refused, what)
                 .advise("see who has published this, and from where; portal.check_publishers = false lets everybody"),
@@ -132,7 +140,7 @@ impl DataZonePortal {
 
     /// Subscribers other than projects have no environments, and the portal may refuse to list them. Whether that is so, the
     /// subscription knows; it is asked only then.
-    async fn not_a_project(&self, event: &SubscriptionEvent, error: Error) -> End {
+    pub(super) async fn not_a_project(&self, event: &SubscriptionEvent, error: Error) -> End {
         let doubtful = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::StoreDenied | ErrorKind::InvalidInput);
         let Some(id) = event.subscription.as_ref().filter(|_| doubtful) else { return error.into() };
         let call = self.client.get_subscription().domain_identifier(event.domain.as_str()).identifier(id.as_str());

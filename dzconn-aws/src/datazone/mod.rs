@@ -14,6 +14,8 @@
 //! | | `ListEnvironments`, all pages | the project's environments, with account, region and status |
 //! | | `GetEnvironment`, the first time an environment is seen | the blueprint's id, which the list does not have and which never changes |
 //! | | `GetEnvironmentBlueprint`, the first time a blueprint is seen | its name, which never changes |
+//! | one event of objects | `GetListing`, `ListEnvironments` | as above; the blueprint does not matter |
+//! | | `ListSubscriptionTargets`, for each environment | who reads: asked each time, access hangs on it |
 //! | one report (`report`) | `ListSubscriptionGrants`, all pages | what is there is updated, nothing is made twice; usually there is nothing, and this is all |
 //! | | `ListSubscriptionTargets`, once in five minutes for each environment | who fulfils a grant: `DataZone`'s own are left alone |
 //! | | `UpdateSubscriptionGrantStatus`, for each grant that does not say so yet | the report; only where it is refused, the grants are listed again and it is told in steps |
@@ -30,6 +32,7 @@ mod failed;
 mod grants;
 mod listing;
 mod lookup;
+mod objects;
 mod one;
 mod recent;
 mod report;
@@ -40,6 +43,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_datazone::Client;
+use dzconn_core::bucket::{ObjectOutcome, ObjectSubscription};
 use dzconn_core::event::SubscriptionEvent;
 use dzconn_core::model::{AccountId, DomainId, EnvironmentId, ProjectId, Subscription, Wanted};
 use dzconn_core::portal::{Lookup, Question};
@@ -113,5 +117,13 @@ impl Portal for DataZonePortal {
 
     async fn report(&self, subscription: &Subscription, outcome: Result<&Outcome, &Error>) -> Result<()> {
         self.tell(subscription, outcome).await
+    }
+
+    async fn report_objects(
+        &self,
+        subscription: &ObjectSubscription,
+        outcome: Result<&ObjectOutcome, &Error>,
+    ) -> Result<()> {
+        self.tell_of_objects(subscription, outcome).await
     }
 }

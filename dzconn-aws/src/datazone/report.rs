@@ -3,13 +3,13 @@
 //! What `DataZone` fulfils itself is not touched. Where no grant is kept for dzconn's work, tables and logs have the outcome.
 
 use aws_sdk_datazone::types::SubscriptionGrantStatus as Status;
+use dzconn_core::bucket::{ObjectOutcome, ObjectSubscription};
 use dzconn_core::model::{Subscription, Wanted};
-use dzconn_core::portal::Question;
 use dzconn_core::workflow::Outcome;
 use dzconn_core::{Changed, Error, ErrorKind, Result, Step};
 
 use super::DataZonePortal;
-use super::grants::Grant;
+use super::grants::{Grant, Subject};
 
 /// How long a cause may be, in characters. The API reference sets no limit; a table in the portal does.
 const CAUSE: usize = 1000;
@@ -34,16 +34,30 @@ impl DataZonePortal {
             Ok(_) => return Ok(()),
             Err(error) => Verdict::Failed(cause(error)),
         };
-        let failure = outcome.err();
-        self.show(subscription, &verdict, failure).await.map_err(|error| {
-            error
-                .at(Step::Report)
-                .on_asset(&subscription.location.path)
-                .for_environment(&subscription.consumer.environment)
+        self.show_named(&Subject::of(subscription), &verdict, outcome.err()).await
+    }
+
+    pub(super) async fn tell_of_objects(
+        &self,
+        subscription: &ObjectSubscription,
+        outcome: Result<&ObjectOutcome, &Error>,
+    ) -> Result<()> {
+        let verdict = match outcome {
+            Ok(ObjectOutcome::Granted(_)) => Verdict::Granted,
+            Ok(ObjectOutcome::Revoked(_)) => Verdict::Revoked,
+            Ok(_) => return Ok(()),
+            Err(error) => Verdict::Failed(cause(error)),
+        };
+        self.show_named(&Subject::of_objects(subscription), &verdict, outcome.err()).await
+    }
+
+    async fn show_named(&self, subject: &Subject<'_>, verdict: &Verdict, failure: Option<&Error>) -> Result<()> {
+        self.show(subject, verdict, failure).await.map_err(|error| {
+            error.at(Step::Report).on_asset(&subject.what).for_environment(&subject.consumer.environment)
         })
     }
 
-    async fn show(&self, subscription: &Subscription, verdict: &Verdict, failure: Option<&Error>) -> Result<()> {
+    async fn show(&self, subscription: &Subject<'_>, verdict: &Verdict, failure: Option<&Error>) -> Result<()> {
         let grants = self.grants(subscription).await?;
         let ours = &self.config().targets;
         let creates = !ours.is_empty() && !matches!(verdict, Verdict::Revoked);
@@ -77,7 +91,7 @@ impl DataZonePortal {
 
     async fn update(
         &self,
-        subscription: &Subscription,
+        subscription: &Subject<'_>,
         grant: &Grant,
         verdict: &Verdict,
         failing: &mut Failing<'_>,
@@ -103,7 +117,7 @@ impl DataZonePortal {
     /// reference does not say which status may follow which, it is tried by way of the one that says that work is being done.
     async fn step_by_step(
         &self,
-        subscription: &Subscription,
+        subscription: &Subject<'_>,
         grant: &Grant,
         status: Status,
         cause: Option<&str>,
@@ -130,7 +144,7 @@ impl DataZonePortal {
     }
 
     /// How a grant stands now; none if it is gone.
-    async fn now(&self, subscription: &Subscription, grant: &Grant) -> Result<Option<Grant>> {
+    async fn now(&self, subscription: &Subject<'_>, grant: &Grant) -> Result<Option<Grant>> {
         Ok(self.grants(subscription).await?.into_iter().find(|now| now.id == grant.id))
     }
 }
@@ -171,7 +185,7 @@ async fn next<'v>(
 /// A run that failed, and what it had been for.
 struct Failing<'a> {
     portal: &'a DataZonePortal,
-    subscription: &'a Subscription,
+    subscription: &'a Subject<'a>,
     failure: Option<&'a Error>,
     was: Option<bool>,
 }
@@ -184,7 +198,7 @@ impl Failing<'_> {
         }
         let refused = |error: &Error| error.kind() == ErrorKind::Refused;
         let was = self.failure.is_some_and(refused) || {
-            let question = Question::about(self.subscription, Wanted::Revoke);
+            let question = self.subscription.question(Wanted::Revoke);
             match self.portal.answer(&question).await {
                 Ok(wanted) => wanted == Wanted::Grant,
                 Err(error) if refused(&error) => true,

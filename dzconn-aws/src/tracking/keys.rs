@@ -18,6 +18,8 @@ const SORT_LIMIT: usize = 1024;
 
 /// What the partitions of the portal's answers begin with.
 const WANTED: &str = "wanted|";
+/// The partition of the records of buckets.
+pub(super) const BUCKETS: &str = "buckets";
 
 /// The tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +79,9 @@ impl Place {
             Key::Asset(environment, asset) => at(Table::Assets, environment.as_str(), Some(asset.as_str())),
             Key::Entry(key, table) => at(Table::State, &entries_of(key), Some(&sortable(table))),
             Key::Wanted(environment, asset) => at(Table::State, &wanted_of(environment), Some(asset.as_str())),
+            Key::Bucket(bucket) => at(Table::State, BUCKETS, Some(bucket.arn())),
+            // Beside the tables that the environment reads: whoever reads that table sees them all.
+            Key::Objects(environment, asset) => at(Table::Assets, environment.as_str(), Some(asset.as_str())),
         }
     }
 

@@ -8,8 +8,9 @@ use dzconn_core::store::{Cursor, Page, Query};
 use dzconn_core::{Error, ErrorKind, Result, Step};
 use serde::{Deserialize, Serialize};
 
+use super::buckets::is_objects;
 use super::item::Item;
-use super::keys::{Table, entries_of, is_wanted, wanted_of};
+use super::keys::{BUCKETS, Table, entries_of, is_wanted, wanted_of};
 use super::records::{Kind, decode};
 use super::{DynamoTracking, names, read};
 use crate::error::code_of;
@@ -60,6 +61,12 @@ impl Plan {
             Query::Wanted(Some(environment)) => partition(Kind::Wanted, names::PARTITION, &wanted_of(environment)),
             Query::Listing(project, listing) => {
                 Self { kind: Kind::Asset, way: Way::Index, fixed: by_listing(project, listing) }
+            }
+            Query::Buckets => partition(Kind::Bucket, names::PARTITION, BUCKETS),
+            Query::Objects(None) => whole(Kind::Objects),
+            Query::Objects(Some(environment)) => partition(Kind::Objects, names::ENVIRONMENT, environment.as_str()),
+            Query::ObjectListing(project, listing) => {
+                Self { kind: Kind::Objects, way: Way::Index, fixed: by_listing(project, listing) }
             }
         }
     }
@@ -130,17 +137,19 @@ pub(super) async fn list(store: &DynamoTracking, query: &Query, after: Option<&C
         }
         Way::Table | Way::Search => scanned(store, &plan, start).await?,
     };
-    let mut items = items;
-    if plan.kind == Kind::Wanted {
-        // The table of our own holds entries too.
-        items.retain(is_wanted);
-    }
     let copies = match plan.kind {
         Kind::Source => read::copies(store, items.iter()).await?,
         _ => HashMap::new(),
     };
     let table = plan.table().name(&store.tables);
-    let records = items.iter().map(|item| decode(plan.kind, table, None, item, &copies)).collect();
+    // What environments read, tables and objects, stands side by side; so does all that is in the table of our own.
+    let meant = items.iter().filter(|item| match plan.kind {
+        Kind::Wanted => is_wanted(item),
+        Kind::Asset => !is_objects(item),
+        Kind::Objects => is_objects(item),
+        _ => true,
+    });
+    let records = meant.map(|item| decode(plan.kind, table, None, item, &copies)).collect();
     let next = last.filter(|key| !key.is_empty()).map(|key| plan.cursor(key)).transpose()?;
     Ok(Page { records, next })
 }

@@ -35,6 +35,7 @@
 //! on the index of the asset subscriptions. Without that index, as where the older system made the tables, the asset
 //! records for a listing are looked for in the whole table.
 
+mod buckets;
 mod commit;
 mod item;
 mod keys;

@@ -54,12 +54,25 @@ pub(super) const ASSETS: &str = "dzconn_assets";
 pub(super) const SINCE: &str = "dzconn_since";
 pub(super) const WANTED: &str = "dzconn_wanted";
 
+/// Of objects: what is read, by whom, and how that stands.
+pub(super) const OBJECTS: &str = "dzconn_objects";
+pub(super) const PRINCIPALS: &str = "dzconn_principals";
+pub(super) const OBJECT_STATE: &str = "dzconn_state";
+/// Of a bucket: which, the domains of its claims, the claims, and since when a run works on its policy.
+pub(super) const BUCKET: &str = "dzconn_bucket";
+pub(super) const DOMAINS: &str = "dzconn_domains";
+pub(super) const CLAIMS: &str = "dzconn_claims";
+pub(super) const LEASED: &str = "dzconn_leased";
+
 /// Members of our own maps.
 pub(super) const ID: &str = "id";
 pub(super) const STATE: &str = "state";
 pub(super) const PATHS: &str = "assets";
 pub(super) const PATH: &str = "path";
 pub(super) const RETAINED: &str = "retained";
+pub(super) const CLAIM_DOMAIN: &str = "domain";
+pub(super) const HAS: &str = "has";
+pub(super) const OPENED: &str = "open";
 
 /// The index of the asset subscriptions by project and listing.
 pub(super) const BY_LISTING: &str = "dzconn_by_listing";

@@ -13,7 +13,7 @@ use dzconn_core::{Error, Result};
 
 use super::item::{Attributes, Item, is_older, map, text, texts};
 use super::keys::{Place, Table};
-use super::{names, older};
+use super::{buckets, names, older};
 
 const PHASES: &[(&str, Phase)] =
     &[("active", Phase::Active), ("dropping", Phase::Dropping), ("retired", Phase::Retired)];
@@ -30,6 +30,8 @@ pub(super) enum Kind {
     Mapping,
     Asset,
     Wanted,
+    Bucket,
+    Objects,
 }
 
 impl Kind {
@@ -40,6 +42,8 @@ impl Kind {
             Key::Mapping(_) => Self::Mapping,
             Key::Asset(..) => Self::Asset,
             Key::Wanted(..) => Self::Wanted,
+            Key::Bucket(_) => Self::Bucket,
+            Key::Objects(..) => Self::Objects,
         }
     }
 
@@ -47,8 +51,8 @@ impl Kind {
         match self {
             Self::Source => Table::Sources,
             Self::Mapping => Table::Mappings,
-            Self::Asset => Table::Assets,
-            Self::Entry | Self::Wanted => Table::State,
+            Self::Asset | Self::Objects => Table::Assets,
+            Self::Entry | Self::Wanted | Self::Bucket => Table::State,
         }
     }
 
@@ -59,7 +63,8 @@ impl Kind {
                 &[names::GENERATION, names::USER, names::COPY, names::SPARE, names::TURN, names::TURN_STAGE]
             }
             Self::Asset => PLACE,
-            Self::Entry | Self::Mapping | Self::Wanted => &[],
+            Self::Bucket => &[names::LEASED],
+            Self::Entry | Self::Mapping | Self::Wanted | Self::Objects => &[],
         }
     }
 }
@@ -82,6 +87,8 @@ pub(super) fn encode(version: Version, record: &Record) -> Item {
             text(names::WANTED, word(WISHES, record.wanted)),
             text(names::LAST_UPDATED, record.last_updated),
         ]),
+        Record::Bucket(record) => buckets::encode_bucket(&mut item, record),
+        Record::Objects(record) => buckets::encode_objects(&mut item, record),
     }
     item
 }
@@ -187,7 +194,7 @@ fn encode_asset(item: &mut Item, record: &AssetRecord) {
     }
 }
 
-fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+pub(super) fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
     words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| *word)
 }
 
@@ -207,6 +214,8 @@ pub(super) fn decode(
         Kind::Mapping => Record::Mapping(decode_mapping(&attributes, is_older(item))?),
         Kind::Asset => Record::Asset(decode_asset(&attributes)?),
         Kind::Wanted => Record::Wanted(decode_wanted(&attributes)?),
+        Kind::Bucket => Record::Bucket(buckets::decode_bucket(&attributes)?),
+        Kind::Objects => Record::Objects(buckets::decode_objects(&attributes)?),
     };
     let own = record.key();
     if Place::of_item(kind.table(), item).as_ref() != Some(&Place::of(&own)) {
@@ -385,6 +394,8 @@ fn own_key(kind: Kind, item: &Item) -> Option<String> {
         Kind::Mapping => Key::Mapping(get(item, names::SHARED_SECRET_ARN)?),
         Kind::Asset => Key::Asset(get(item, names::ENVIRONMENT)?, get(item, names::ASSET)?),
         Kind::Wanted => Key::Wanted(get(item, names::ENVIRONMENT)?, get(item, names::ASSET)?),
+        Kind::Bucket => Key::Bucket(get(item, names::BUCKET)?),
+        Kind::Objects => Key::Objects(get(item, names::ENVIRONMENT)?, get(item, names::ASSET)?),
     };
     Some(key.to_string())
 }

@@ -8,6 +8,7 @@ use super::equipment::{Effect, Equipment, Planned, RoleState};
 use super::event::EnvironmentEvent;
 use super::ports::{Environment, EnvironmentPortal, EnvironmentRoles, LakeTags, Stage, Tagged};
 use crate::audit;
+use crate::bucket::ObjectSubscription;
 use crate::fulfilment::Handled;
 use crate::model::{DomainId, EnvironmentId, Owner, Principal, Subscription};
 use crate::{Changed, Deadline, Error, ErrorKind, Fulfilment, Result, Step};
@@ -42,6 +43,8 @@ pub struct EnvironmentReport {
     pub notes: Vec<String>,
     /// Of a plan: what would be revoked.
     pub held: Vec<Subscription>,
+    /// Of a plan: the objects that would be revoked.
+    pub held_objects: Vec<ObjectSubscription>,
     /// What was revoked, or could not be.
     pub revoked: Vec<Handled>,
     /// What else could not be done. The rest was done all the same; the next run does it again.
@@ -58,6 +61,7 @@ impl EnvironmentReport {
             changes: Vec::new(),
             notes: Vec::new(),
             held: Vec::new(),
+            held_objects: Vec::new(),
             revoked: Vec::new(),
             failures: Vec::new(),
         }
@@ -67,6 +71,7 @@ impl EnvironmentReport {
     pub fn errors(&self) -> impl Iterator<Item = &Error> {
         let revoked = self.revoked.iter().filter_map(|handled| match handled {
             Handled::Done { result, .. } => result.as_ref().as_ref().err(),
+            Handled::Objects { result, .. } => result.as_ref().as_ref().err(),
             Handled::Failed { error } => Some(error),
             Handled::Skipped { .. } => None,
         });
@@ -219,9 +224,19 @@ impl Environments {
                 report.failures.extend(failed);
             }),
         };
+        if doing == Doing::Plan {
+            match fulfilment.held_objects(domain, id).await {
+                Ok((held, failed)) => {
+                    report.held_objects = held;
+                    report.failures.extend(failed);
+                }
+                Err(error) => report.failures.push(named(error, event)),
+            }
+        }
         report.failures.extend(access.map_err(|error| named(error, event)).err());
-        let EnvironmentReport { changes, failures, revoked, held, .. } = &report;
-        let idle = changes.is_empty() && failures.is_empty() && revoked.is_empty() && held.is_empty();
+        let EnvironmentReport { changes, failures, revoked, held, held_objects, .. } = &report;
+        let idle = changes.is_empty() && failures.is_empty() && revoked.is_empty();
+        let idle = idle && held.is_empty() && held_objects.is_empty();
         if let Some(why) = found.and_then(|environment| environment.foreign.clone()).filter(|_| idle) {
             report.brought = Brought::Nothing(why);
             report.notes.clear();

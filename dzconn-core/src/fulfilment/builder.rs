@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::settings::Settings;
 use super::{Consumer, Fulfilment, Governance, Parts, Producer};
+use crate::bucket::{BucketPolicies, Worker};
 use crate::engine::Engines;
 use crate::portal::AsTold;
 use crate::store::{CredentialStores, OneStore};
@@ -19,6 +20,7 @@ pub struct FulfilmentBuilder {
     tracking: Option<Arc<dyn TrackingStore>>,
     catalog: Option<Arc<dyn Catalog>>,
     portal: Option<Arc<dyn Portal>>,
+    buckets: Option<Arc<dyn BucketPolicies>>,
     settings: Settings,
 }
 
@@ -68,6 +70,12 @@ impl FulfilmentBuilder {
         self
     }
 
+    /// The policies of buckets; without them, subscriptions to objects are skipped.
+    pub fn buckets(mut self, policies: impl BucketPolicies + 'static) -> Self {
+        self.buckets = Some(Arc::new(policies));
+        self
+    }
+
     /// How it behaves.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -97,7 +105,14 @@ impl FulfilmentBuilder {
         };
         let copies = self.copies.unwrap_or_else(|| Arc::clone(&credentials));
         let portal = self.portal.unwrap_or_else(|| Arc::new(AsTold));
+        let buckets = self.buckets.map(|policies| Worker {
+            policies,
+            tracking: Arc::clone(&tracking),
+            portal: Arc::clone(&portal),
+            settings: self.settings.clone(),
+        });
         Ok(Fulfilment(Arc::new(Parts {
+            buckets,
             governance: Governance::new(Arc::clone(&portal), Arc::clone(&tracking)),
             consumer: Consumer { copies, tracking: Arc::clone(&tracking), settings: self.settings.clone() },
             producer: Producer::new(self.engines, credentials, tracking, catalog, portal, self.settings),

@@ -23,7 +23,7 @@ struct Claims {
 }
 
 impl Fulfilment {
-    /// Takes back everything that tracking has for an environment, retained access included: the environment ends, so the portal
+    /// Takes back everything that tracking has for an environment, tables and objects, retained access included: the environment ends, so the portal
     /// is not asked what is wanted. What other environments have is not touched.
     ///
     /// One asset that cannot be taken back keeps none of the others. What is granted meanwhile is taken back too, if it shows once
@@ -34,7 +34,8 @@ impl Fulfilment {
     /// asset has its own result.
     pub async fn revoke_all(&self, domain: &DomainId, environment: &EnvironmentId) -> Result<Vec<Handled>> {
         let Claims { orders, failed, .. } = self.claims(domain, environment).await?;
-        let mut handled: Vec<_> = failed.into_iter().map(|error| Handled::Failed { error }).collect();
+        let mut handled = self.revoke_all_objects(domain, environment).await?;
+        handled.extend(failed.into_iter().map(|error| Handled::Failed { error }));
         // Before the access goes: whoever obeys an answer would grant once more.
         if let Err(error) = self.forget_answers(environment).await {
             handled.push(Handled::Failed { error });

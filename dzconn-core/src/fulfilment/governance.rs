@@ -35,11 +35,12 @@ impl Governance {
         if event.ending.is_none() {
             return self.portal.subscriptions(event).await;
         }
+        let objects = self.objects_for(event).await?;
         // What was granted is in tracking; the portal's view of today is the fallback for what is not.
         let (mut found, older) = self.tracked_for(event).await?;
         let today = match self.portal.subscriptions(event).await {
             Ok(today) => today,
-            Err(error) if !(error.is_retryable() || found.is_empty() && older.is_empty()) => {
+            Err(error) if !(error.is_retryable() || found.is_empty() && older.is_empty() && objects.is_empty()) => {
                 tracing::warn!(%error, "the portal cannot say whom the event is about; what tracking has is worked on");
                 Vec::new()
             }
@@ -57,7 +58,11 @@ impl Governance {
                 });
             }
         }
+        found.extend(objects);
         let known = |lookup: &Lookup| {
+            if let Lookup::Objects(new) = lookup {
+                return found.iter().any(|old| matches!(old, Lookup::Objects(old) if old.claimant() == new.claimant()));
+            }
             let Lookup::Ours(new) = lookup else { return false };
             let same = |old: &Subscription| is_of(old, &new.consumer.environment, &new.asset.id);
             found.iter().any(|old| matches!(old, Lookup::Ours(old) if same(old)))
@@ -88,7 +93,7 @@ impl Governance {
         Ok((found, older))
     }
 
-    async fn each(&self, query: &Query, mut visit: impl FnMut(Result<Stored>) + Send) -> Result<()> {
+    pub(super) async fn each(&self, query: &Query, mut visit: impl FnMut(Result<Stored>) + Send) -> Result<()> {
         let mut after = None;
         loop {
             let page = self.tracking.list(query, after.as_ref()).await?;

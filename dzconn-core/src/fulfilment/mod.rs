@@ -6,6 +6,7 @@ mod driver;
 mod end;
 mod fresh;
 mod governance;
+mod objects;
 mod plan;
 mod producer;
 mod rotate;
@@ -20,12 +21,14 @@ use std::time::Duration;
 pub use builder::FulfilmentBuilder;
 pub use consumer::Consumer;
 pub(crate) use driver::{connect, take_lock};
+pub(crate) use fresh::System;
 pub use governance::{Governance, RecordedPortal};
 pub use plan::{Plan, PlannedStep};
 pub use producer::{Producer, ProducerReport};
 pub use rotate::{Rotated, Rotation};
 pub use settings::Settings;
 
+use crate::bucket::{ObjectOutcome, ObjectSubscription, Worker};
 use crate::event::SubscriptionEvent;
 use crate::model::{Subscription, TableName};
 use crate::portal::{Lookup, Wanted};
@@ -47,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) governance: Governance,
     pub(crate) producer: Producer,
     pub(crate) consumer: Consumer,
+    /// `None` where no buckets are given.
+    pub(crate) buckets: Option<Worker>,
 }
 
 /// One run of the producer's and the consumer's part: what for, and where.
@@ -74,6 +79,13 @@ pub enum Handled {
         subscription: Box<Subscription>,
         /// What was brought about, or what kept it from that.
         result: Box<Result<Outcome>>,
+    },
+    /// It was worked on, in a bucket's policy.
+    Objects {
+        /// Which part.
+        subscription: Box<ObjectSubscription>,
+        /// What was brought about, or what kept it from that.
+        result: Box<Result<ObjectOutcome>>,
     },
     /// It is not ours.
     Skipped {
@@ -131,6 +143,7 @@ impl Fulfilment {
                     let result = self.fulfil(&subscription, event.wish()).await;
                     Handled::Done { subscription, result: Box::new(result) }
                 }
+                Lookup::Objects(subscription) => self.handle_objects(subscription, event.wish()).await,
             });
         }
         Ok(handled)

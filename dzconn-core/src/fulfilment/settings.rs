@@ -15,6 +15,9 @@ pub struct Settings {
     pub deadline: Duration,
     /// How long a run waits for another one that holds the source's lock; 20 seconds by default.
     pub lock_wait: Duration,
+    /// For how long a run may work on a bucket's policy until another may take over; 15 seconds by default. After a crash the next
+    /// run for that bucket waits so long.
+    pub bucket_lease: Duration,
     /// How many runs have an admin session on one source at once, at most; 4 by default. Each also logs in once as its user,
     /// and one idle session is kept for the next run.
     pub sessions_per_source: usize,
@@ -43,6 +46,7 @@ impl Default for Settings {
         Self {
             deadline: Duration::from_secs(60),
             lock_wait: Duration::from_secs(20),
+            bucket_lease: Duration::from_secs(15),
             sessions_per_source: 4,
             retries: 8,
             backoff: Duration::from_millis(50),
@@ -64,6 +68,9 @@ impl Settings {
         }
         if self.lock_wait > self.deadline {
             mistakes.push("lock_wait is longer than deadline".to_owned());
+        }
+        if self.bucket_lease.is_zero() {
+            mistakes.push("bucket_lease is zero".to_owned());
         }
         if self.sessions_per_source == 0 {
             mistakes.push("sessions_per_source is zero".to_owned());

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::bucket::{ObjectOutcome, ObjectSubscription};
 use crate::event::SubscriptionEvent;
 use crate::model::{AssetId, ConnectionId, EnvironmentId, ListingId, ProjectId, Source, Subscription};
 use crate::portal::{Lookup, Question, Wanted};
@@ -48,6 +49,7 @@ pub struct MemoryPortal(Arc<Mutex<PortalState>>);
 struct PortalState {
     wanted: BTreeMap<(ProjectId, ListingId), Result<Wanted, ErrorKind>>,
     environments: Vec<Subscription>,
+    objects: Vec<ObjectSubscription>,
     reports: Vec<(EnvironmentId, AssetId, String)>,
 }
 
@@ -66,6 +68,11 @@ impl MemoryPortal {
     /// An environment of a project, and what it would read of a listing.
     pub fn add(&self, subscription: Subscription) {
         self.state().environments.push(subscription);
+    }
+
+    /// An environment of a project, and the objects that it would read of a listing.
+    pub fn add_objects(&self, subscription: ObjectSubscription) {
+        self.state().objects.push(subscription);
     }
 
     /// What was reported: environment, asset, and the outcome's or the error's name.
@@ -89,7 +96,32 @@ impl Portal for MemoryPortal {
         let state = self.state();
         let meant =
             state.environments.iter().filter(|s| s.consumer.project == event.project && s.listing.id == event.listing);
-        Ok(meant.map(|subscription| Lookup::Ours(Box::new(subscription.clone()))).collect())
+        let tables = meant.map(|subscription| Lookup::Ours(Box::new(subscription.clone())));
+        let objects =
+            state.objects.iter().filter(|s| s.consumer.project == event.project && s.listing.id == event.listing);
+        let of_event = |subscription: &ObjectSubscription| ObjectSubscription {
+            subscription: event.subscription.clone(),
+            event: event.id.clone(),
+            ..subscription.clone()
+        };
+        Ok(tables.chain(objects.map(|one| Lookup::Objects(Box::new(of_event(one))))).collect())
+    }
+
+    async fn report_objects(
+        &self,
+        subscription: &ObjectSubscription,
+        outcome: Result<&ObjectOutcome, &Error>,
+    ) -> Result<()> {
+        let text = match outcome {
+            Ok(ObjectOutcome::Granted(_)) => "granted".to_owned(),
+            Ok(ObjectOutcome::Retained(_)) => "retained".to_owned(),
+            Ok(ObjectOutcome::Revoked(_)) => "revoked".to_owned(),
+            Ok(ObjectOutcome::Superseded) => "superseded".to_owned(),
+            Err(error) => error.kind().to_string(),
+        };
+        let ObjectSubscription { consumer, asset, .. } = subscription;
+        self.state().reports.push((consumer.environment.clone(), asset.id.clone(), text));
+        Ok(())
     }
 
     async fn report(&self, subscription: &Subscription, outcome: Result<&Outcome, &Error>) -> Result<()> {

@@ -5,6 +5,7 @@ mod credentials;
 mod engine;
 mod tracking;
 
+pub use crate::bucket::MemoryBuckets;
 pub use catalog::{MemoryCatalog, MemoryPortal};
 pub use credentials::{MemoryCredentials, MemoryVault, VaultState};
 pub use engine::{MemoryClient, MemoryDatabase, MemoryEngine, MemoryRead, MemorySessionId};

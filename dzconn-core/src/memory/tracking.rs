@@ -155,6 +155,10 @@ impl KeyParts {
             Key::Wanted(environment, asset) => {
                 Self { kind: "wanted", columns: columns(&[environment.as_str(), asset.as_str()]) }
             }
+            Key::Bucket(bucket) => Self { kind: "bucket", columns: columns(&[bucket.arn()]) },
+            Key::Objects(environment, asset) => {
+                Self { kind: "objects", columns: columns(&[environment.as_str(), asset.as_str()]) }
+            }
         }
     }
 
@@ -175,6 +179,11 @@ impl KeyParts {
             Query::Wanted(environment) => {
                 ("wanted", environment.iter().map(|environment| environment.as_str().to_owned()).collect())
             }
+            Query::Buckets => ("bucket", Vec::new()),
+            Query::Objects(environment) => {
+                ("objects", environment.iter().map(|environment| environment.as_str().to_owned()).collect())
+            }
+            Query::ObjectListing(..) => ("objects", Vec::new()),
         }
     }
 
@@ -202,6 +211,8 @@ impl KeyParts {
             "entry" => Key::Entry(source()?, TableName::in_schema(k3, k4, k5)?),
             "mapping" => Key::Mapping(k1.parse()?),
             "asset" => Key::Asset(k1.parse()?, k2.parse()?),
+            "bucket" => Key::Bucket(k1.parse()?),
+            "objects" => Key::Objects(k1.parse()?, k2.parse()?),
             _ => Key::Wanted(k1.parse()?, k2.parse()?),
         })
     }

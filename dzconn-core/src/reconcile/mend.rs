@@ -55,6 +55,8 @@ pub(super) async fn mend(fulfilment: &Fulfilment, finding: &Finding) -> Result<M
             }
             side.store(parts, owner).await?.burn(name).await.map(|()| Mended::Done)
         }
+        Mend::Bucket(bucket) => crate::bucket::mend(fulfilment, bucket).await,
+        Mend::Objects(subscription, wish) => fulfilment.fulfil_objects(subscription, *wish).await.map(|_| Mended::Done),
         Mend::ByHand(_) => Ok(Mended::Left),
         Mend::Nothing => Ok(Mended::Gone),
     }

@@ -14,6 +14,8 @@
 //! - a **privilege** if it is read on a table, held by such a user itself, and the admin may take it back;
 //! - a **secret** that a source record or a mapping names; or whose name is one that dzconn gives to such an environment, in
 //!   an account that tracking speaks of;
+//! - a **statement** in a bucket's policy whose `Sid` is the one that dzconn gives, to a domain that the bucket's record speaks of,
+//!   and which has the shape that dzconn gives it;
 //! - a **record** in dzconn's tables.
 //!
 //! Everything else that is found (what somebody else granted, what PUBLIC gives, what a user owns, a record that cannot be read)
@@ -33,6 +35,7 @@ pub(crate) mod orphans;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::bucket::{Bucket, ObjectSubscription};
 use crate::fulfilment::Parts;
 use crate::model::{
     ConnectionId, EnvironmentId, MappingRecord, Owner, SecretName, SourceKey, Subscription, TableName, UserName, Wanted,
@@ -197,21 +200,29 @@ pub enum Mend {
     Strike(Box<MappingRecord>, Expect),
     /// Delete the secret, if still no record names it.
     Burn(Side, Owner, SecretName),
+    /// Make the bucket's policy what the records say, and finish what dead runs have left there.
+    Bucket(Bucket),
+    /// Run this grant, revoke or retain of objects once more; the portal has the last word.
+    Objects(Box<ObjectSubscription>, Wanted),
     /// A person must do it, and how.
     ByHand(String),
     /// Nothing is to be done.
     Nothing,
 }
 
+const fn word(wish: Wanted) -> &'static str {
+    match wish {
+        Wanted::Grant => "grant",
+        Wanted::Retain => "retain",
+        Wanted::Revoke => "revoke",
+    }
+}
+
 impl fmt::Display for Mend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Run(subscription, wish) => {
-                let what = match wish {
-                    Wanted::Grant => "grant",
-                    Wanted::Retain => "retain",
-                    Wanted::Revoke => "revoke",
-                };
+                let what = word(*wish);
                 write!(f, "{what} {} for {} once more", subscription.location.path, subscription.consumer.environment)
             }
             Self::Leave { old, table, new } => {
@@ -231,6 +242,11 @@ impl fmt::Display for Mend {
             Self::Forget(key, _) => write!(f, "remove the {key}"),
             Self::Strike(mapping, _) => write!(f, "delete the secret {} and remove its mapping", mapping.secret),
             Self::Burn(_, owner, name) => write!(f, "delete the secret {name} in {}", owner.account),
+            Self::Bucket(bucket) => write!(f, "make the policy of {bucket} what the records say"),
+            Self::Objects(subscription, wish) => {
+                let what = word(*wish);
+                write!(f, "{what} {} for {} once more", subscription.access.objects, subscription.consumer.environment)
+            }
             Self::ByHand(how) => write!(f, "by hand: {how}"),
             Self::Nothing => f.write_str("nothing to do"),
         }
@@ -245,7 +261,9 @@ impl Fulfilment {
     /// # Errors
     /// Only that tracking cannot be read.
     pub async fn reconcile(&self, scope: &Scope) -> Result<Vec<Finding>> {
-        look::all(self, scope).await
+        let mut findings = look::all(self, scope).await?;
+        findings.extend(crate::bucket::look(self, scope).await?);
+        Ok(findings)
     }
 
     /// Mends a finding. What was seen is looked at again, under the lock where there is one, so a finding of yesterday does no

@@ -16,7 +16,8 @@ const MARK: &str = "dzconn";
 const MARK_PLACE: &str = "dzconn local store\0mark";
 
 /// Keys are columns of text: a source or entry has connection and environment (and database, schema, name), a mapping the
-/// producer secret's id, an asset or wanted state environment and asset. The views are for people.
+/// producer secret's id, an asset, wanted state or objects environment
+/// and asset, a bucket its ARN. The views are for people.
 const TABLES: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) STRICT;
     CREATE TABLE records (
@@ -33,6 +34,9 @@ const TABLES: &str = "
     CREATE VIEW asset_subscriptions AS
         SELECT k1 AS environment, k2 AS asset, version, record FROM records WHERE kind = 'asset';
     CREATE VIEW wanted AS SELECT k1 AS environment, k2 AS asset, version, record FROM records WHERE kind = 'wanted';
+    CREATE VIEW buckets AS SELECT k1 AS bucket, version, record FROM records WHERE kind = 'bucket';
+    CREATE VIEW object_subscriptions AS
+        SELECT k1 AS environment, k2 AS asset, version, record FROM records WHERE kind = 'objects';
     CREATE TABLE secrets (
         account TEXT NOT NULL, name TEXT NOT NULL,
         version TEXT, value BLOB,

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::bucket::{Bucket, BucketRecord, ObjectRecord};
 use crate::model::{
     AssetId, AssetRecord, ConnectionId, EntryRecord, EnvironmentId, ListingId, MappingRecord, ProjectId, SecretId,
     SourceKey, SourceRecord, TableName, Version, WantedRecord,
@@ -24,6 +25,10 @@ pub enum Key {
     Asset(EnvironmentId, AssetId),
     /// The portal's last answer.
     Wanted(EnvironmentId, AssetId),
+    /// What is ours in a bucket's policy.
+    Bucket(Bucket),
+    /// Objects that an environment can read.
+    Objects(EnvironmentId, AssetId),
 }
 
 impl fmt::Display for Key {
@@ -34,6 +39,8 @@ impl fmt::Display for Key {
             Self::Mapping(secret) => write!(f, "mapping of {secret}"),
             Self::Asset(environment, asset) => write!(f, "asset subscription {asset} of {environment}"),
             Self::Wanted(environment, asset) => write!(f, "wanted state of {asset} for {environment}"),
+            Self::Bucket(bucket) => write!(f, "record of {bucket}"),
+            Self::Objects(environment, asset) => write!(f, "object subscription {asset} of {environment}"),
         }
     }
 }
@@ -52,6 +59,10 @@ pub enum Record {
     Asset(AssetRecord),
     /// See [`WantedRecord`].
     Wanted(WantedRecord),
+    /// See [`BucketRecord`].
+    Bucket(BucketRecord),
+    /// See [`ObjectRecord`].
+    Objects(ObjectRecord),
 }
 
 impl Record {
@@ -64,6 +75,8 @@ impl Record {
             Self::Mapping(r) => Key::Mapping(r.shared_secret.clone()),
             Self::Asset(r) => Key::Asset(r.environment.clone(), r.asset.clone()),
             Self::Wanted(r) => Key::Wanted(r.environment.clone(), r.asset.clone()),
+            Self::Bucket(r) => Key::Bucket(r.bucket.clone()),
+            Self::Objects(r) => Key::Objects(r.environment.clone(), r.asset.clone()),
         }
     }
 }
@@ -171,6 +184,12 @@ pub enum Query {
     Listing(ProjectId, ListingId),
     /// The portal's recorded answers, for one environment or for all.
     Wanted(Option<EnvironmentId>),
+    /// Records of buckets.
+    Buckets,
+    /// Object records, of one environment or of all.
+    Objects(Option<EnvironmentId>),
+    /// Object records of a project for a listing, whatever the environment. What was committed a moment ago may not show yet.
+    ObjectListing(ProjectId, ListingId),
 }
 
 impl Query {
@@ -178,6 +197,9 @@ impl Query {
     pub(crate) fn admits(&self, record: &Record) -> bool {
         match (self, record) {
             (Self::Listing(project, listing), Record::Asset(row)) => row.project == *project && row.listing == *listing,
+            (Self::ObjectListing(project, listing), Record::Objects(row)) => {
+                row.project == *project && row.listing == *listing
+            }
             _ => true,
         }
     }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use crate::bucket::{Bucket, BucketPolicies};
 use crate::engine::{Action, Created, Lock, LockKey, Login, Reads};
 use crate::environment::{Environment, EnvironmentPortal, EnvironmentRoles, LakeTag, LakeTags, RoleState, Tagged};
 use crate::model::{
@@ -164,6 +165,19 @@ impl<T: TrackingStore> TrackingStore for Watched<T> {
     }
     async fn list(&self, query: &Query, after: Option<&Cursor>) -> Result<Page> {
         watched!(self, "tracking.list", self.0.list(query, after))
+    }
+}
+
+#[async_trait]
+impl<T: BucketPolicies> BucketPolicies for Watched<T> {
+    async fn read(&self, bucket: &Bucket) -> Result<Option<String>> {
+        watched!(self, "bucket.read", self.0.read(bucket))
+    }
+    async fn put(&self, bucket: &Bucket, policy: &str) -> Result<()> {
+        watched!(self, "bucket.put", self.0.put(bucket, policy))
+    }
+    async fn delete(&self, bucket: &Bucket) -> Result<()> {
+        watched!(self, "bucket.delete", self.0.delete(bucket))
     }
 }
 

@@ -176,6 +176,10 @@ pub(crate) mod promises {
     pub(crate) const WANTED: Promise =
         Promise::new("Query::Wanted", "The portal's recorded answers, for one environment or for all.");
     pub(crate) const ASSETS: Promise = Promise::new("Query::Assets", "Asset records, of one environment or of all.");
+    pub(crate) const BUCKETS: Promise = Promise::new("Query::Buckets", "Records of buckets.");
+    pub(crate) const OBJECTS: Promise = Promise::new("Query::Objects", "Object records, of one environment or of all.");
+    pub(crate) const OBJECT_LISTING: Promise =
+        Promise::new("Query::ObjectListing", "Object records of a project for a listing, whatever the environment.");
 }
 
 /// Makes one `#[tokio::test]` out of every rule for tracking stores. The argument is the path of an async function without
@@ -234,6 +238,10 @@ macro_rules! __tracking_rules {
                 all_assets_are_listed: ASSETS,
                 all_answers_are_listed: WANTED,
                 answers_for_one_environment_are_listed_alone: WANTED,
+                objects_of_one_environment_are_listed_alone: OBJECTS,
+                objects_for_one_listing_are_listed_alone: OBJECT_LISTING,
+                all_buckets_are_listed: BUCKETS,
+                all_objects_are_listed: OBJECTS,
             }
             tampering {
                 a_record_of_an_older_system_is_unversioned: OLDER,

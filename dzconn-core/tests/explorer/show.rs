@@ -164,6 +164,7 @@ fn record(record: &Record) -> String {
             format!("row {} at {table} with {}", record.asset, record.secret)
         }
         Record::Wanted(record) => format!("wanted {record:?}"),
+        Record::Bucket(_) | Record::Objects(_) => unreachable!("no run here is about objects"),
     }
 }
 

@@ -35,7 +35,7 @@ impl Books {
                 Record::Entry(entry) => books.entries.push(entry),
                 Record::Mapping(mapping) => books.mappings.push(mapping),
                 Record::Asset(row) => books.rows.push(row),
-                Record::Wanted(_) => {}
+                Record::Wanted(_) | Record::Bucket(_) | Record::Objects(_) => {}
             }
         }
         for (account, name, held) in world.vault.live() {

@@ -76,6 +76,8 @@ pub(crate) fn finds(key: &Key) -> String {
         Key::Mapping(secret) => vec!["mapping", secret.as_str()],
         Key::Asset(environment, asset) => vec!["asset", environment.as_str(), asset.as_str()],
         Key::Wanted(environment, asset) => vec!["wanted", environment.as_str(), asset.as_str()],
+        Key::Bucket(bucket) => vec!["bucket", bucket.arn()],
+        Key::Objects(environment, asset) => vec!["objects", environment.as_str(), asset.as_str()],
     };
     let names = ["kind", "k1", "k2", "k3", "k4", "k5"];
     let conditions: Vec<_> =

@@ -168,7 +168,7 @@ impl World {
                     continue;
                 }
                 Record::Asset(row) => row.place = None,
-                Record::Mapping(_) | Record::Wanted(_) => {}
+                Record::Mapping(_) | Record::Wanted(_) | Record::Bucket(_) | Record::Objects(_) => {}
             }
             self.tracking.insert(key.clone(), Stored { version: None, record });
         }

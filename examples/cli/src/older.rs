@@ -140,6 +140,7 @@ mod tests {
             Ok(Target::Ours(found)) => {
                 Ok(format!("{} {} {}", found.asset.id, found.location.path, found.location.connection))
             }
+            Ok(Target::Objects(found)) => Ok(format!("{} {}", found.asset.id, found.access.objects)),
             Ok(Target::Skipped(reason)) => Err(reason),
             Err(error) => Err(format!("{} {}", error.detail(), error.advice().unwrap_or_default())),
         }

@@ -1,5 +1,6 @@
 //! Who is to read what, out of the command line, the directory and tracking.
 
+use dzconn_core::bucket::ObjectSubscription;
 use dzconn_core::model::{AssetId, AssetPath, EnvironmentId, Location, Place, Subscription};
 use dzconn_core::store::Query;
 use dzconn_core::{Changed, Error, ErrorKind, Result, Step, TrackingStore};
@@ -9,13 +10,15 @@ use crate::args::TargetArgs;
 use crate::directory::{self, AssetEntry, Directory, EnvironmentEntry, TABLE_TYPE, environment_id};
 use crate::older;
 use crate::portal;
-use crate::tracked::assets;
+use crate::tracked::{self, assets};
 use crate::world::World;
 
 /// What a command works on.
 #[derive(Debug)]
 pub(crate) enum Target {
     Ours(Box<Subscription>),
+    /// Objects in S3 that tracking has.
+    Objects(Box<ObjectSubscription>),
     /// Not dzconn's, and why.
     Skipped(String),
 }
@@ -60,6 +63,16 @@ pub(crate) async fn to_revoke(
     };
     let text = args.asset.as_str();
     let (mut found, mut older) = (Vec::new(), Vec::new());
+    let mut objects = Vec::new();
+    if at.is_none() && path.is_none() {
+        for row in tracked::objects(tracking, &Query::Objects(Some(environment.clone()))).await? {
+            let row = row?;
+            let names = [row.asset.as_str(), row.listing.as_str(), &row.listing_name];
+            if names.contains(&text) || row.access.objects.to_string() == text {
+                objects.push(row);
+            }
+        }
+    }
     for row in assets(tracking, &Query::Assets(Some(environment))).await? {
         let row = row?;
         let fits = row.asset.as_str() == text || row.listing.as_str() == text || row.listing_name == text;
@@ -76,9 +89,13 @@ pub(crate) async fn to_revoke(
             }
         }
     }
-    match (found.len(), older.len()) {
+    if found.is_empty() && older.is_empty() && objects.len() == 1 {
+        let row = objects.swap_remove(0);
+        return Ok(Target::Objects(Box::new(row.subscription(None, None))));
+    }
+    match (found.len() + objects.len(), older.len()) {
         (0, 0) => to_grant(world, args, source),
-        (1, 0) => {
+        (1, 0) if found.len() == 1 => {
             let (row, location) = found.swap_remove(0);
             Ok(Target::Ours(Box::new(row.at(location))))
         }
@@ -100,7 +117,8 @@ pub(crate) async fn to_revoke(
             let place = |location: &Location| world.directory.name_of(&location.connection);
             let places = found.iter().map(|(row, location)| format!("{} at {}", row.asset, place(location)));
             let unplaced = older.iter().map(|row| format!("{} of an older system", row.asset));
-            let all: Vec<_> = places.chain(unplaced).collect();
+            let objects = objects.iter().map(|row| format!("{} at {}", row.asset, row.access.objects));
+            let all: Vec<_> = places.chain(unplaced).chain(objects).collect();
             Err(invalid(format!("{text:?} may be any of the assets {}", all.join(", ")))
                 .advise("name the asset by its id, or the source with --source"))
         }

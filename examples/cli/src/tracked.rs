@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dzconn_core::bucket::{ObjectAccess, ObjectRecord, ObjectState};
 use dzconn_core::model::{
     AssetId, AssetPath, AssetRecord, ConnectionId, EntryRecord, EnvironmentId, OpenState, Phase, ProjectId, SecretName,
     SourceKey, SourceRecord, TableName, UserName,
@@ -49,6 +50,8 @@ of_kind!(/// Settled tables.
     entries, Entry, EntryRecord);
 of_kind!(/// Assets that environments can read.
     assets, Asset, AssetRecord);
+of_kind!(/// Objects that environments can read.
+    objects, Objects, ObjectRecord);
 
 /// One asset and one environment.
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ pub(crate) struct Access {
     pub(crate) path: Option<AssetPath>,
     /// What people call it.
     pub(crate) name: Option<String>,
+    /// What is read in S3, and by whom.
+    pub(crate) objects: Option<ObjectAccess>,
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) table: Option<TableName>,
     pub(crate) user: Option<UserName>,
@@ -105,7 +110,8 @@ impl Access {
     /// The path, or else what else says what it is.
     pub(crate) fn what(&self) -> String {
         let named = || self.name.clone().or(self.asset.as_ref().map(ToString::to_string)).unwrap_or_default();
-        self.path.as_ref().map_or_else(named, ToString::to_string)
+        let objects = self.objects.as_ref().map(|access| access.objects.to_string());
+        objects.or_else(|| self.path.as_ref().map(ToString::to_string)).unwrap_or_else(named)
     }
 
     /// The state, and what becomes of one that a dead run has left.
@@ -116,6 +122,9 @@ impl Access {
             State::Granted | State::Retained => word.to_owned(),
             State::Older => "granted by an older system".to_owned(),
             _ if age < UNDER_WAY => format!("{word} (under way)"),
+            _ if self.objects.is_some() => {
+                format!("{word} (run died {}; the next run for that bucket puts it right)", crate::output::ago(age))
+            }
             State::Delivering => {
                 format!("{word} (run died {}; the next event or grant finishes it)", crate::output::ago(age))
             }
@@ -165,6 +174,14 @@ pub(crate) async fn listing(
     // A row without a place that belongs to no source shown is not of this connection.
     let rest = rows.into_values().filter(|row| row.place.is_some() || connection.is_none());
     listing.access.extend(rest.map(|row| of_row(row, State::Granted)));
+    if connection.is_none() {
+        for row in objects(store, &Query::Objects(environment.cloned())).await? {
+            match row {
+                Ok(row) => listing.access.push(of_objects(row)),
+                Err(error) => listing.unreadable.push(error),
+            }
+        }
+    }
     listing.access.sort_by_cached_key(|access| (access.environment.clone(), access.what(), access.asset.clone()));
     Ok(listing)
 }
@@ -185,6 +202,7 @@ async fn of_source(
             asset: Some(asset.clone()),
             path: Some(path.clone()),
             name: row.as_ref().map(|row| row.listing_name.clone()),
+            objects: None,
             connection: Some(connection.clone()),
             table: Some(table.clone()),
             user: record.generation.as_ref().map(|generation| generation.user.clone()),
@@ -255,6 +273,7 @@ fn of_older(record: &SourceRecord, rows: &mut BTreeMap<(EnvironmentId, AssetId),
             asset: None,
             path: Some(path.clone()),
             name: None,
+            objects: None,
             connection: Some(connection.clone()),
             table: None,
             user: Some(generation.user.clone()),
@@ -267,6 +286,28 @@ fn of_older(record: &SourceRecord, rows: &mut BTreeMap<(EnvironmentId, AssetId),
     listing.access.extend(found.into_iter().map(|row| at(of_row(row, State::Older), only)));
 }
 
+fn of_objects(row: ObjectRecord) -> Access {
+    Access {
+        environment: row.environment,
+        project: row.project,
+        asset: Some(row.asset),
+        path: None,
+        name: Some(row.listing_name),
+        objects: Some(row.access),
+        connection: None,
+        table: None,
+        user: None,
+        secret: None,
+        since: row.since,
+        state: match row.state {
+            ObjectState::Granting => State::Granting,
+            ObjectState::Granted => State::Granted,
+            ObjectState::Retained => State::Retained,
+            ObjectState::Revoking => State::Revoking,
+        },
+    }
+}
+
 fn of_row(row: AssetRecord, state: State) -> Access {
     let (location, table) = row.place.map(|place| (place.location, place.table)).unzip();
     let (connection, path) = location.map(|location| (location.connection, location.path)).unzip();
@@ -276,6 +317,7 @@ fn of_row(row: AssetRecord, state: State) -> Access {
         asset: Some(row.asset),
         path,
         name: Some(row.listing_name),
+        objects: None,
         connection,
         table,
         user: None,

@@ -1,10 +1,12 @@
-//! Environments on AWS's stand-ins: roles in moto's IAM, tags in the stand-in for Lake Formation, the portal's stub.
+//! Environments on AWS's stand-ins: roles in moto's IAM, tags in the stand-in for Lake Formation, the portal's stub; and objects
+//! that they read in moto's S3.
 //!
 //! `DZCONN_TEST_MOTO_URL` names a moto server; each test has accounts of its own there.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod adapters;
+mod buckets;
 mod life;
 
 use std::pin::Pin;
@@ -37,6 +39,11 @@ const TESTS: &[Test] = tests![
     adapters::tags_come_and_go_and_others_stay,
     adapters::what_fails_inside_a_successful_answer_fails,
     adapters::an_environment_is_looked_up,
+    buckets::a_bucket_in_another_account_is_as_it_was_before,
+    buckets::two_assets_and_two_environments_share_a_bucket,
+    buckets::what_is_not_for_objects_is_left_alone,
+    buckets::what_s3_refuses_is_said_and_leaves_nothing,
+    buckets::policies_are_read_put_and_deleted,
     life::what_comes_goes_and_leaves_what_was_there,
     life::each_call_that_fails_is_made_good_by_the_next_run,
     life::what_is_half_cleaned_or_gone_is_cleaned,

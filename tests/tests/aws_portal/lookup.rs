@@ -122,7 +122,7 @@ async fn what_is_not_ours_ends_early() {
     let world = World::new().await;
     let nested = json!({"GlueTableForm": {"tableArn": "arn:aws:glue:eu-west-1:111122223333:table/cat/db/t"}});
     for (listing, word) in [
-        (Listing::s3_objects("lst-1", "prod", "ast-1", "arn:aws:s3:::bucket"), "S3ObjectCollectionAssetType"),
+        (Listing::asset("lst-1", "prod", "ast-1", "S3AccessPointType", json!({})), "S3AccessPointType"),
         (Listing::asset("lst-1", "prod", "ast-1", "RedshiftTableAssetType", json!({})), "RedshiftTableAssetType"),
         (Listing::data_product("lst-1", "prod", "dp-1"), "data product"),
         (Listing::asset("lst-1", "prod", "ast-1", "GlueTableAssetType", nested), "nested"),
@@ -231,6 +231,7 @@ async fn an_environment_on_its_way_out_gets_nothing_new() {
             Lookup::Ours(subscription) => granted.push(*subscription),
             Lookup::Skipped(why) => reasons.push(why),
             Lookup::Failed(error) => panic!("{error}"),
+            Lookup::Objects(objects) => panic!("{objects:?}"),
         }
     }
     assert_eq!(ids(&granted), ["active", "updating"]);

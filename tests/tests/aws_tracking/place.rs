@@ -106,8 +106,8 @@ impl Place {
         match key {
             Key::Source(_) => &self.tables.sources,
             Key::Mapping(_) => &self.tables.mappings,
-            Key::Asset(..) => &self.tables.assets,
-            Key::Entry(..) | Key::Wanted(..) => &self.tables.state,
+            Key::Asset(..) | Key::Objects(..) => &self.tables.assets,
+            Key::Entry(..) | Key::Wanted(..) | Key::Bucket(_) => &self.tables.state,
         }
     }
 
@@ -124,7 +124,8 @@ impl Place {
                 ("dzconn_table", table.to_string()),
             ],
             Key::Mapping(secret) => vec![("shared_secret_arn", secret.to_string())],
-            Key::Asset(of, asset) | Key::Wanted(of, asset) => {
+            Key::Bucket(bucket) => vec![("dzconn_bucket", bucket.to_string())],
+            Key::Asset(of, asset) | Key::Wanted(of, asset) | Key::Objects(of, asset) => {
                 vec![(environment, of.to_string()), ("datazone_asset_id", asset.to_string())]
             }
         }
@@ -173,6 +174,8 @@ impl Tamper for Place {
             Key::Mapping(_) => ("dzconn_generation", AttributeValue::N("2".into())),
             Key::Asset(..) => ("secret_arn", AttributeValue::Null(true)),
             Key::Wanted(..) => ("dzconn_wanted", AttributeValue::Bool(true)),
+            Key::Bucket(_) => ("dzconn_claims", AttributeValue::Bool(true)),
+            Key::Objects(..) => ("dzconn_principals", AttributeValue::Bool(true)),
         };
         self.edit(key, |item| assert!(item.insert(name.into(), value).is_some())).await;
         Ok(())

@@ -26,11 +26,11 @@ pub(crate) async fn a_read_and_a_commit_are_one_call(moto: &str) {
     assert_eq!(operations(&place.wire.calls()), ["TransactWriteItems"]);
 
     let keys: Vec<Key> = records.iter().map(Record::key).collect();
-    assert_eq!(place.store.read(&keys).await.unwrap().iter().flatten().count(), 5);
+    assert_eq!(place.store.read(&keys).await.unwrap().iter().flatten().count(), 7);
     place.read(&keys[0]).await.unwrap();
     let calls = place.wire.calls();
     assert_eq!(operations(&calls), ["TransactGetItems", "BatchGetItem"], "several are of one instant");
-    assert_eq!(calls[0].asked["TransactItems"].as_array().unwrap().len(), 5);
+    assert_eq!(calls[0].asked["TransactItems"].as_array().unwrap().len(), 7);
     let tables = calls[1].asked["RequestItems"].as_object().unwrap();
     assert!(tables.len() == 1 && tables.values().all(|table| table["ConsistentRead"] == json!(true)), "{tables:?}");
 

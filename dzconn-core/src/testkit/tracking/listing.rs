@@ -94,7 +94,10 @@ fn fits(query: &Query, key: &Key) -> bool {
         (Query::Entries(source), Key::Entry(key, _)) => source == key,
         (Query::Mappings, Key::Mapping(_)) | (Query::Listing(..), Key::Asset(..)) => true,
         (Query::Wanted(environment), Key::Wanted(key, _)) => environment.as_ref().is_none_or(|e| e == key),
-        (Query::Assets(environment), Key::Asset(key, _)) => environment.as_ref().is_none_or(|e| e == key),
+        (Query::Assets(environment), Key::Asset(key, _)) | (Query::Objects(environment), Key::Objects(key, _)) => {
+            environment.as_ref().is_none_or(|e| e == key)
+        }
+        (Query::Buckets, Key::Bucket(_)) | (Query::ObjectListing(..), Key::Objects(..)) => true,
         _ => false,
     }
 }
@@ -108,6 +111,10 @@ fn scoped(sample: &Sample) -> Vec<(Query, Vec<Record>)> {
         (
             Query::Assets(Some(sample.environment(0))),
             (0..MANY).map(|n| Record::Asset(sample.asset_record(0, n))).collect(),
+        ),
+        (
+            Query::Objects(Some(sample.environment(1))),
+            (0..MANY).map(|n| Record::Objects(sample.object_record(1, n))).collect(),
         ),
     ]
 }
@@ -233,6 +240,31 @@ pub async fn entries_of_one_source_are_listed_alone(fixture: &TrackingFixture) -
     promise.unless(same(&keys, &wanted), || format!("list of {query:?} showed {keys:#?}"))
 }
 
+/// Not those of another environment, and not assets that are tables.
+pub async fn objects_of_one_environment_are_listed_alone(fixture: &TrackingFixture) -> Result<(), Failure> {
+    let promise = promises::OBJECTS;
+    let sample = Sample::new();
+    let records = vec![
+        Record::Objects(sample.object_record(0, 0)),
+        Record::Objects(sample.object_record(0, 1)),
+        Record::Objects(sample.object_record(1, 1)),
+        Record::Asset(sample.asset_record(0, 2)),
+    ];
+    let wanted: Vec<_> = records.iter().take(2).map(Record::key).collect();
+    let table: Vec<_> = records.iter().skip(3).map(Record::key).collect();
+    fixture.fill(promise, records).await?;
+    for (query, wanted) in
+        [(Query::Objects(Some(sample.environment(0))), wanted), (Query::Assets(Some(sample.environment(0))), table)]
+    {
+        let found = fixture.list(promise, &query).await?;
+        let keys: Vec<_> = found.records().map(|stored| stored.record.key()).collect();
+        promise.unless(same(&keys, &wanted) && found.errors.is_empty(), || {
+            format!("list of {query:?} showed {keys:#?}")
+        })?;
+    }
+    Ok(())
+}
+
 /// Not those of another environment, and not wanted states.
 pub async fn assets_of_one_environment_are_listed_alone(fixture: &TrackingFixture) -> Result<(), Failure> {
     let promise = promises::ASSETS;
@@ -259,13 +291,36 @@ pub async fn assets_for_one_listing_are_listed_alone(fixture: &TrackingFixture) 
     let mut elsewhere = sample.asset_record(0, 30);
     let query = Query::Listing(elsewhere.project.clone(), sample.listing());
     elsewhere.project = Sample::another_project();
-    fixture.fill(promise, vec![Record::Asset(elsewhere), Record::Asset(other.asset_record(0, 0))]).await?;
-    let wanted: Vec<_> =
-        fixture.fill(promise, rows.into_iter().map(Record::Asset).collect()).await?.into_keys().collect();
+    let objects = Record::Objects(sample.object_record(0, 0));
+    fixture.fill(promise, vec![Record::Asset(elsewhere), Record::Asset(other.asset_record(0, 0)), objects]).await?;
+    let wanted = fixture.fill(promise, rows.into_iter().map(Record::Asset).collect()).await?;
+    lists_in_the_end(fixture, promise, &query, wanted.into_keys().collect()).await
+}
+
+/// In any environment; and not those of another project, nor those for another listing, nor tables.
+pub async fn objects_for_one_listing_are_listed_alone(fixture: &TrackingFixture) -> Result<(), Failure> {
+    let promise = promises::OBJECT_LISTING;
+    let (sample, other) = (Sample::new(), Sample::new());
+    let rows: Vec<_> = (0..24).map(|n| sample.object_record(n % 5, n)).collect();
+    let mut elsewhere = sample.object_record(0, 30);
+    let query = Query::ObjectListing(elsewhere.project.clone(), sample.listing());
+    elsewhere.project = Sample::another_project();
+    let table = Record::Asset(sample.asset_record(0, 0));
+    fixture.fill(promise, vec![Record::Objects(elsewhere), Record::Objects(other.object_record(0, 0)), table]).await?;
+    let wanted = fixture.fill(promise, rows.into_iter().map(Record::Objects).collect()).await?;
+    lists_in_the_end(fixture, promise, &query, wanted.into_keys().collect()).await
+}
+
+async fn lists_in_the_end(
+    fixture: &TrackingFixture,
+    promise: Promise,
+    query: &Query,
+    wanted: Vec<Key>,
+) -> Result<(), Failure> {
     let mut keys: Vec<Key> = Vec::new();
     // An index may be behind for a moment.
     for _ in 0..30 {
-        let found = fixture.list(promise, &query).await?;
+        let found = fixture.list(promise, query).await?;
         keys = found.records().map(|stored| stored.record.key()).collect();
         if same(&keys, &wanted) {
             return Ok(());
@@ -329,6 +384,20 @@ pub async fn answers_for_one_environment_are_listed_alone(fixture: &TrackingFixt
     fixture.must_list(promise, &query, |_| true, &filled).await.map(drop)
 }
 
+/// Each once, and nothing else.
+pub async fn all_buckets_are_listed(fixture: &TrackingFixture) -> Result<(), Failure> {
+    let sample = Sample::new();
+    let records = (0..24).map(|n| Record::Bucket(sample.bucket_record(n))).collect();
+    everything(fixture, promises::BUCKETS, &Query::Buckets, &sample, records).await
+}
+
+/// Of every environment, each once, and nothing else.
+pub async fn all_objects_are_listed(fixture: &TrackingFixture) -> Result<(), Failure> {
+    let sample = Sample::new();
+    let records = (0..24).map(|n| Record::Objects(sample.object_record(n % 3, n))).collect();
+    everything(fixture, promises::OBJECTS, &Query::Objects(None), &sample, records).await
+}
+
 async fn everything(
     fixture: &TrackingFixture,
     promise: Promise,
@@ -341,10 +410,13 @@ async fn everything(
     let filled = fixture.fill(promise, records).await?;
     let environments: Vec<_> = (0..24).map(|n| sample.environment(n)).collect();
     let secrets: Vec<_> = (0..24).map(|n| sample.secret(n)).collect();
+    let buckets: Vec<_> = (0..24).map(|n| sample.bucket(n)).collect();
     let ours = |key: &Key| match key {
         Key::Source(key) => environments.contains(&key.environment),
         Key::Asset(environment, _) | Key::Wanted(environment, _) => environments.contains(environment),
         Key::Mapping(secret) => secrets.contains(secret),
+        Key::Bucket(bucket) => buckets.contains(bucket),
+        Key::Objects(environment, _) => environments.contains(environment),
         Key::Entry(..) => false,
     };
     fixture.must_list(promise, query, ours, &filled).await.map(drop)

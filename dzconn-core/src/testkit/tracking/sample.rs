@@ -10,11 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Timestamp;
+use crate::bucket::{Bucket, BucketRecord, Claim, Claimant, ObjectAccess, ObjectRecord, ObjectState, OpenClaim};
 use crate::model::{
     AccountId, AssetId, AssetPath, AssetRecord, ConnectionId, DATA_ASSETS_LIMIT, DomainId, EntryRecord, EnvironmentId,
-    Generation, GenerationId, ListingId, Location, MappingRecord, OpenEntry, OpenState, Owner, Phase, Place, ProjectId,
-    Publication, Region, RetiredGeneration, SecretId, SecretName, SourceKey, SourceRecord, TableName, Turn, TurnId,
-    TurnStage, UserName, Version, WantedRecord,
+    Generation, GenerationId, ListingId, Location, MappingRecord, OpenEntry, OpenState, Owner, Phase, Place, Principal,
+    ProjectId, Publication, Region, RetiredGeneration, SecretId, SecretName, SourceKey, SourceRecord, TableName, Turn,
+    TurnId, TurnStage, UserName, Version, WantedRecord,
 };
 use crate::portal::Wanted;
 use crate::store::Record;
@@ -223,6 +224,64 @@ impl Sample {
         }
     }
 
+    /// A bucket of this sample's.
+    #[must_use]
+    pub fn bucket(&self, n: usize) -> Bucket {
+        let name = self.environment(n).as_str().replace('_', "-");
+        format!("arn:aws:s3:::bucket-{name}").parse().expect("a bucket")
+    }
+
+    /// A bucket's record, with a claim in each state.
+    #[must_use]
+    pub fn bucket_record(&self, n: usize) -> BucketRecord {
+        let claim = |has: bool, open| Claim { domain: domain(), has: has.then(|| self.object_access(n)), open };
+        let claims = [
+            claim(true, None),
+            claim(true, Some(OpenClaim::Revoking)),
+            claim(false, Some(OpenClaim::Granting(self.object_access(n)))),
+            claim(true, Some(OpenClaim::Granting(self.object_access(n + 1)))),
+        ];
+        let claimant = |of| Claimant { environment: self.environment(of), asset: self.asset(n) };
+        BucketRecord {
+            domains: BTreeSet::from([domain()]),
+            claims: claims.into_iter().enumerate().map(|(of, claim)| (claimant(of), claim)).collect(),
+            leased: (n % 2 == 0).then(|| now(n + 1)),
+            ..BucketRecord::new(self.bucket(n), now(n))
+        }
+    }
+
+    fn object_access(&self, n: usize) -> ObjectAccess {
+        let objects = format!("{}/sales, \"€\" 1:2/{n}/", self.bucket(n)).parse().expect("objects");
+        let principals = ["role/datazone usr/a", "user/b"].map(|name| format!("arn:aws:iam::111122223333:{name}"));
+        let principals = principals.into_iter().map(|arn| Principal::new(arn).expect("a principal")).collect();
+        ObjectAccess { objects, principals }
+    }
+
+    /// An object record of the environment `of`. Its asset is none of the asset records': an asset has one type.
+    #[must_use]
+    pub fn object_record(&self, of: usize, n: usize) -> ObjectRecord {
+        let states = [ObjectState::Granting, ObjectState::Granted, ObjectState::Retained, ObjectState::Revoking];
+        let AssetRecord { environment, revision, project, domain, listing, owner, last_updated, .. } =
+            self.asset_record(of, n);
+        let AssetRecord { listing_name, listing_revision, .. } = self.asset_record(of, n);
+        ObjectRecord {
+            environment,
+            asset: self.asset(n + 1_000),
+            revision,
+            asset_type: "S3ObjectCollectionType".to_owned(),
+            project,
+            domain,
+            listing,
+            listing_name,
+            listing_revision,
+            owner,
+            access: self.object_access(n),
+            state: states[n % 4],
+            since: now(n),
+            last_updated,
+        }
+    }
+
     /// One record of every kind.
     #[must_use]
     pub fn one_of_each(&self, n: usize) -> Vec<Record> {
@@ -232,6 +291,8 @@ impl Sample {
             Record::Mapping(self.mapping(n)),
             Record::Asset(self.asset_record(n, n)),
             Record::Wanted(self.wanted(n, n)),
+            Record::Bucket(self.bucket_record(n)),
+            Record::Objects(self.object_record(n, n)),
         ]
     }
 
@@ -244,6 +305,8 @@ impl Sample {
             Record::Mapping(record) => &mut record.last_updated,
             Record::Asset(record) => &mut record.last_updated,
             Record::Wanted(record) => &mut record.last_updated,
+            Record::Bucket(record) => &mut record.last_updated,
+            Record::Objects(record) => &mut record.last_updated,
         };
         *time = Timestamp::from_seconds(time.seconds() + 86_400);
         record

@@ -1,13 +1,16 @@
 //! `dzconn environment`: what is done when an environment comes or goes.
 
+use dzconn_core::bucket::ObjectSubscription;
 use dzconn_core::environment::{Brought, Effect, EnvironmentEvent, EnvironmentReport};
 use dzconn_core::fulfilment::Handled;
 use dzconn_core::model::{DomainId, EnvironmentId, Principal, Subscription};
+use dzconn_core::portal::Wanted;
 use dzconn_core::store::Query;
 use dzconn_core::workflow::Outcome;
 use dzconn_core::{Changed, Environments, Error, ErrorKind, Result, Step, TrackingStore};
 use serde_json::{Value, json};
 
+use super::objects::not_done;
 use crate::args::{EnvironmentArgs, EnvironmentCommand};
 use crate::directory::environment_id;
 use crate::exit::Exit;
@@ -87,6 +90,8 @@ pub(super) struct Told {
     held: Vec<Subscription>,
     /// What was revoked, or could not be.
     taken: Vec<(Subscription, &'static str)>,
+    /// The same, and of a plan what would be, of objects.
+    objects: Vec<(ObjectSubscription, &'static str)>,
     pub(super) failures: Vec<Failure>,
     /// Whether nothing was done.
     plan: bool,
@@ -95,11 +100,21 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn new(report: EnvironmentReport, plan: bool) -> Self {
         let EnvironmentReport {
-            environment, brought, superseded, role, changes, notes, held, revoked, failures, ..
+            environment,
+            brought,
+            superseded,
+            role,
+            changes,
+            notes,
+            held,
+            held_objects,
+            revoked,
+            failures,
+            ..
         } = report;
         let in_part = |error| Failure::new(format!("environment {environment} was not cleaned in full"), error);
         let mut failures: Vec<_> = failures.into_iter().map(in_part).collect();
-        let mut taken = Vec::new();
+        let (mut taken, mut objects) = (Vec::new(), Vec::new());
         for handled in revoked {
             match handled {
                 Handled::Done { subscription, result } => {
@@ -114,11 +129,22 @@ impl Told {
                     };
                     taken.push((*subscription, word));
                 }
+                Handled::Objects { subscription, result } => {
+                    let word = match *result {
+                        Ok(_) => "revoked",
+                        Err(error) => {
+                            failures.push(Failure::new(not_done(&subscription, Wanted::Revoke), error));
+                            "failed"
+                        }
+                    };
+                    objects.push((*subscription, word));
+                }
                 Handled::Failed { error } => failures.push(in_part(error)),
                 _ => {}
             }
         }
-        Self { environment, brought, superseded, role, changes, notes, held, taken, failures, plan }
+        objects.extend(held_objects.into_iter().map(|subscription| (subscription, "revoke")));
+        Self { environment, brought, superseded, role, changes, notes, held, taken, objects, failures, plan }
     }
 
     /// The word for it, as in JSON.
@@ -141,7 +167,9 @@ impl Told {
             parts.push(count(self.changes.len(), "change"));
         }
         let revoked = self.taken.iter().filter(|(_, word)| *word == "revoked").count();
+        let objects = self.objects.iter().filter(|(_, word)| *word != "failed").count();
         let (assets, what) = if self.plan { (self.held.len(), "to be revoked") } else { (revoked, "revoked") };
+        let assets = assets + objects;
         if assets > 0 {
             parts.push(format!("{} {what}", count(assets, "asset")));
         }
@@ -164,6 +192,10 @@ impl Told {
             let Subscription { asset, listing, location, .. } = subscription;
             json!({"id": asset.id, "listing": listing.id, "path": location.path, "connection": location.connection})
         };
+        let objects = |(subscription, word): &(ObjectSubscription, &str)| {
+            let ObjectSubscription { asset, listing, access, .. } = subscription;
+            json!({"outcome": word, "asset": {"id": asset.id, "listing": listing.id, "path": access.objects}})
+        };
         let taken = self.taken.iter().map(|(of, word)| json!({"outcome": word, "asset": asset(of)}));
         json!({
             "environment": self.environment,
@@ -176,6 +208,7 @@ impl Told {
             "notes": self.notes,
             "held": self.held.iter().map(asset).collect::<Vec<_>>(),
             "revoked": taken.collect::<Vec<_>>(),
+            "objects": self.objects.iter().map(objects).collect::<Vec<_>>(),
             "errors": self.failures.iter().map(Failure::json).collect::<Vec<_>>(),
         })
     }
@@ -196,6 +229,9 @@ impl Told {
         }
         for (subscription, word) in &self.taken {
             text.push_str(&format!("  {word} {}\n", subscription.location.path));
+        }
+        for (subscription, word) in &self.objects {
+            text.push_str(&format!("  {word} {}\n", subscription.access.objects));
         }
         for note in self.notes() {
             text.push_str(&format!("  {}  {note}\n", paint.warn("note")));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
+use dzconn_core::bucket::{ObjectOutcome, ObjectSubscription};
 use dzconn_core::environment::EnvironmentEvent;
 use dzconn_core::event::{Ending, SubscriptionEvent};
 use dzconn_core::fulfilment::Handled;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 #[cfg(feature = "aws")]
 use super::environment::Told;
+use super::objects::{self, ObjectReport};
 use super::report::{Report, skipped_json};
 use crate::args::EventsArgs;
 use crate::backend::Backend;
@@ -51,6 +53,11 @@ enum Part {
     Done {
         subscription: Box<Subscription>,
         outcome: Box<Outcome>,
+        time: Duration,
+    },
+    Objects {
+        subscription: Box<ObjectSubscription>,
+        outcome: Box<ObjectOutcome>,
         time: Duration,
     },
     Failed(Failure),
@@ -168,6 +175,13 @@ async fn work(store: &Backend, fulfilment: &Fulfilment, read: &Read) -> Vec<Part
                     Ok(outcome) => Part::Done { subscription, outcome: Box::new(outcome), time: begin.elapsed() },
                     Err(error) => Part::Failed(Failure::new(not_done(read, event, &subscription), error)),
                 },
+                Handled::Objects { subscription, result } => match *result {
+                    Ok(outcome) => Part::Objects { subscription, outcome: Box::new(outcome), time: begin.elapsed() },
+                    Err(error) => {
+                        let what = objects::not_done(&subscription, event.wish());
+                        Part::Failed(Failure::new(format!("{}: {what}", read.place), error))
+                    }
+                },
                 _ => Part::Skipped("of a kind that this command does not know".to_owned()),
             })
             .collect(),
@@ -233,6 +247,7 @@ fn json(world: &World, worked: &[Worked]) -> Value {
         Part::Failed(failure) => failed_json(failure),
         #[cfg(feature = "aws")]
         Part::Environment(told) => told.json(),
+        Part::Objects { subscription, outcome, time } => ObjectReport { subscription, outcome, time: *time }.json(),
         Part::Done { subscription, outcome, time } => {
             Report { directory: &world.directory, subscription, outcome, time: *time }.json()
         }
@@ -275,6 +290,13 @@ fn text(paint: Paint, world: &World, worked: &[Worked]) -> String {
                     row.extend([told.environment().to_string(), "-".to_owned(), told.word().to_owned()]);
                     let notes = told.notes();
                     row.push([told.detail()].into_iter().chain(notes).collect::<Vec<_>>().join("; "));
+                }
+                Part::Objects { subscription, outcome, time } => {
+                    let report = ObjectReport { subscription, outcome, time: *time };
+                    let ObjectSubscription { consumer, access, .. } = &**subscription;
+                    row.extend([consumer.environment.to_string(), access.objects.to_string()]);
+                    let detail: Vec<_> = [report.detail()].into_iter().chain(report.warnings()).collect();
+                    row.extend([report.word().to_owned(), detail.join("; ")]);
                 }
                 Part::Done { subscription, outcome, time } => {
                     let report = Report { directory: &world.directory, subscription, outcome, time: *time };

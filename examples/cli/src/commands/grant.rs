@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use dzconn_core::model::Subscription;
+use dzconn_core::portal::Wanted;
 
 use super::report::{Report, skipped_json};
 use crate::args::{RevokeArgs, TargetArgs};
@@ -50,6 +51,14 @@ pub(crate) async fn revoke(world: World, args: RevokeArgs) -> Result {
 
 async fn bring_about(world: &World, target: Target, deed: Deed) -> Result {
     let subscription = match target {
+        Target::Objects(subscription) => {
+            let wish = match deed {
+                Deed::Grant => Wanted::Grant,
+                Deed::Revoke => Wanted::Revoke,
+                Deed::Retain => Wanted::Retain,
+            };
+            return super::objects::bring_about(world, &subscription, wish).await;
+        }
         Target::Ours(subscription) => subscription,
         Target::Skipped(reason) => {
             world.output.show(|| skipped_json(&reason), |paint| format!("{}  {reason}\n", paint.warn("skipped")));

@@ -71,6 +71,8 @@ pub(super) fn json(world: &World, access: &Access, now: Timestamp) -> Value {
         "environment": access.environment,
         "project": access.project,
         "asset": {"id": access.asset, "path": access.path, "name": access.name},
+        "objects": access.objects.as_ref().map(|access| &access.objects),
+        "principals": access.objects.as_ref().map(|access| &access.principals),
         "source": access.connection.as_ref().map(|at| world.directory.name_of(at)),
         "connection": access.connection,
         "table": access.table,

@@ -10,6 +10,7 @@ pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod grant;
 pub(crate) mod list;
+mod objects;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
 mod report;

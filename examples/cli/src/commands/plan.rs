@@ -1,5 +1,6 @@
 //! `dzconn plan`: what would be done.
 
+use dzconn_core::bucket::{ObjectPlan, ObjectSubscription};
 use dzconn_core::environment::EnvironmentEvent;
 use dzconn_core::fulfilment::{Plan, PlannedStep};
 use dzconn_core::model::Subscription;
@@ -10,6 +11,7 @@ use serde_json::json;
 #[cfg(feature = "aws")]
 use super::environment::Told;
 use super::events::{Event, NO_ENVIRONMENTS, NOBODY, Read, failed_json, failed_word};
+use super::objects;
 use super::report::skipped_json;
 use super::within;
 use crate::args::{EventsArgs, PlanCommand, RevokeArgs};
@@ -52,6 +54,7 @@ pub(crate) async fn plan(world: World, what: PlanCommand) -> Result {
             drop(progress);
             part.map_err(|(_, error)| failed(error))?
         }
+        Target::Objects(subscription) => planner.objects(subscription, wish).await.map_err(failed)?,
         Target::Skipped(reason) => Part::Skipped(reason),
     };
     fulfilment.close().await;
@@ -122,6 +125,13 @@ impl Planner<'_> {
             parts.push(match lookup {
                 Lookup::Skipped(reason) => Part::Skipped(reason),
                 Lookup::Failed(error) => Part::Failed(Failure::looking(format!("{place}: no plan in full"), error)),
+                Lookup::Objects(subscription) => {
+                    let what = objects::not_done(&subscription, event.wish());
+                    let planned = self.objects(subscription, event.wish()).await;
+                    planned.unwrap_or_else(|error| {
+                        Part::Failed(Failure::looking(format!("{place}: no plan: {what}"), error))
+                    })
+                }
                 Lookup::Ours(subscription) => {
                     self.plan(subscription, event.wish()).await.unwrap_or_else(|(subscription, error)| {
                         let Subscription { consumer, location, .. } = *subscription;
@@ -146,6 +156,11 @@ impl Planner<'_> {
             };
         }
         Part::Skipped(NO_ENVIRONMENTS.to_owned())
+    }
+
+    async fn objects(&self, subscription: Box<ObjectSubscription>, wish: Wanted) -> dzconn_core::Result<Part> {
+        let plan = self.fulfilment.plan_objects(&subscription, wish).await?;
+        Ok(Part::Objects { subscription, plan: Box::new(plan), wish })
     }
 
     /// The plan, and what the portal wants: what a run brings about is that, whatever it was started for.
@@ -176,6 +191,11 @@ enum Part {
         wish: Wanted,
         wanted: Wanted,
     },
+    Objects {
+        subscription: Box<ObjectSubscription>,
+        plan: Box<ObjectPlan>,
+        wish: Wanted,
+    },
     Failed(Failure),
     Skipped(String),
     #[cfg(feature = "aws")]
@@ -185,7 +205,7 @@ enum Part {
 impl Part {
     fn exit(&self) -> Exit {
         match self {
-            Self::Planned { .. } => Exit::Done,
+            Self::Planned { .. } | Self::Objects { .. } => Exit::Done,
             #[cfg(feature = "aws")]
             Self::Environment(_) => Exit::Done,
             Self::Failed(failure) => failure.exit(),
@@ -196,6 +216,7 @@ impl Part {
     fn json(&self, world: &World, deed: &str) -> serde_json::Value {
         match self {
             Self::Planned { subscription, plan, wanted, .. } => json(world, subscription, deed, plan, *wanted),
+            Self::Objects { subscription, plan, .. } => objects::plan_json(subscription, deed, plan),
             Self::Failed(failure) => failed_json(failure),
             Self::Skipped(reason) => skipped_json(reason),
             #[cfg(feature = "aws")]
@@ -207,10 +228,12 @@ impl Part {
         match self {
             Self::Planned { subscription, plan, wish, wanted } => {
                 let mut text = text(paint, subscription, asked, plan);
-                if wanted != wish {
-                    let what = format!("the portal wants {} by now, and that is planned", deed(*wanted));
-                    text.push_str(&format!("  {}  {what}\n", paint.warn("note")));
-                }
+                text.push_str(&contradicted(paint, *wanted, *wish));
+                text
+            }
+            Self::Objects { subscription, plan, wish } => {
+                let mut text = objects::plan_text(paint, subscription, asked, plan);
+                text.push_str(&contradicted(paint, plan.wanted, *wish));
                 text
             }
             Self::Failed(failure) => {
@@ -230,7 +253,14 @@ impl Part {
     }
 }
 
-fn deed(wish: Wanted) -> &'static str {
+fn contradicted(paint: Paint, wanted: Wanted, wish: Wanted) -> String {
+    if wanted == wish {
+        return String::new();
+    }
+    format!("  {}  the portal wants {} by now, and that is planned\n", paint.warn("note"), deed(wanted))
+}
+
+pub(super) fn deed(wish: Wanted) -> &'static str {
     match wish {
         Wanted::Grant => "grant",
         Wanted::Revoke => "revoke",

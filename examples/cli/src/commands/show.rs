@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use dzconn_core::bucket::ObjectRecord;
 use dzconn_core::engine::{Reads, SourceEngine};
 use dzconn_core::model::{Generation, Phase, SourceRecord, TableName, TurnStage, UserName};
+use dzconn_core::store::Query;
 use dzconn_core::{Result, Step, Timestamp};
 use serde_json::{Value, json};
 
+use super::objects::{rows_json, rows_of, rows_text};
 use super::report::reads;
 use super::{list, source_record, within};
 use crate::args::ShowArgs;
+use crate::directory::environment_id;
 use crate::exit::Exit;
 use crate::failure::{self, Failure};
 use crate::output::{Paint, ago};
@@ -28,6 +32,15 @@ struct Live {
 
 pub(crate) async fn show(world: World, args: ShowArgs) -> failure::Result {
     let failed = |error| Failure::looking(format!("{} cannot be shown", args.environment), error);
+    let rows = objects(&world, &args).await.map_err(failed)?;
+    let only_objects = !rows.is_empty() && !has_sources(&world, &args).await.map_err(failed)?;
+    if only_objects {
+        world.output.show(
+            || json!({"environment": args.environment, "objects": rows_json(&rows)}),
+            |paint| rows_text(paint, &rows),
+        );
+        return Ok(Exit::Done);
+    }
     let (record, access) = read(&world, &args).await.map_err(failed)?;
     let live = if args.live {
         let progress = crate::output::progress("asking the source");
@@ -38,10 +51,42 @@ pub(crate) async fn show(world: World, args: ShowArgs) -> failure::Result {
         None
     };
     world.output.show(
-        || json(&world, &record, &access, live.as_ref()),
-        |paint| text(paint, &world, &record, &access, live.as_ref()),
+        || {
+            let mut json = json(&world, &record, &access, live.as_ref());
+            if let Some(members) = json.as_object_mut() {
+                members.insert("objects".to_owned(), rows_json(&rows));
+            }
+            json
+        },
+        |paint| {
+            let mut text = text(paint, &world, &record, &access, live.as_ref());
+            if !rows.is_empty() {
+                text.push('\n');
+                text.push_str(&rows_text(paint, &rows));
+            }
+            text
+        },
     );
     Ok(Exit::Done)
+}
+
+/// What the environment reads in S3; where a source is named, that is not asked for.
+async fn objects(world: &World, args: &ShowArgs) -> Result<Vec<ObjectRecord>> {
+    if args.source.is_some() {
+        return Ok(Vec::new());
+    }
+    let store = world.existing_store().await?;
+    let rows = rows_of(&*store.tracking(), &args.environment).await;
+    store.close().await;
+    rows
+}
+
+async fn has_sources(world: &World, args: &ShowArgs) -> Result<bool> {
+    let environment = environment_id(&args.environment)?;
+    let store = world.existing_store().await?;
+    let sources = tracked::sources(&*store.tracking(), &Query::Sources(None)).await;
+    store.close().await;
+    Ok(sources?.iter().any(|record| record.as_ref().is_ok_and(|record| record.key.environment == environment)))
 }
 
 async fn read(world: &World, args: &ShowArgs) -> Result<(SourceRecord, Vec<Access>)> {
