@@ -142,6 +142,7 @@ fn record(record: &Record) -> String {
             format!("row {} at {table} with {}", record.asset, record.secret)
         }
         Record::Wanted(record) => format!("wanted {record:?}"),
+        other => format!("{other:?}"),
     }
 }
 

@@ -334,7 +334,7 @@ impl<'a> Books<'a> {
                 Record::Entry(record) => books.entries.push(record),
                 Record::Mapping(record) => books.mappings.push(record),
                 Record::Asset(record) => books.rows.push(record),
-                Record::Wanted(_) => {}
+                Record::Wanted(_) | Record::Bucket(_) | Record::Objects(_) => {}
             }
         }
         books
