@@ -60,13 +60,12 @@ impl S3Policies {
         let mut known = self.known.lock().await;
         let region = known.regions.get(bucket).unwrap_or_else(|| self.accounts.region()).clone();
         let key = (role, region);
-        let client = match known.clients.get(&key) {
-            Some(client) => client.clone(),
-            None => {
-                let client = Client::new(&self.accounts.as_role(key.0.as_deref(), &key.1).await);
-                known.clients.insert(key.clone(), client.clone());
-                client
-            }
+        let client = if let Some(client) = known.clients.get(&key) {
+            client.clone()
+        } else {
+            let client = Client::new(&self.accounts.as_role(key.0.as_deref(), &key.1).await);
+            known.clients.insert(key.clone(), client.clone());
+            client
         };
         Place { client, owner, region: key.1 }
     }

@@ -161,9 +161,9 @@ fn bucket_roles(value: &Value) -> Result<BTreeMap<String, BucketRole>, String> {
     let is_account = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
     let read = |(bucket, who): (String, String)| {
         let parts: Vec<_> = who.splitn(6, ':').collect();
-        let account = match parts.as_slice() {
-            &[account] if is_account(account) => account,
-            &["arn", _, "iam", "", account, name] if is_account(account) && name.starts_with("role/") => account,
+        let account = match *parts.as_slice() {
+            [account] if is_account(account) => account,
+            ["arn", _, "iam", "", account, name] if is_account(account) && name.starts_with("role/") => account,
             _ => return Err(wrong(&bucket)),
         };
         let account: AccountId = account.parse().map_err(|_| wrong(&bucket))?;

@@ -81,13 +81,11 @@ impl DataZonePortal {
         if begins && let Some(why) = unfit(summary.status.as_ref()) {
             return Ok(Environment::Unfit(format!("environment {} ({id}) is {why}", summary.name)));
         }
-        let owner = match summary.aws_account_id.clone().zip(summary.aws_account_region.clone()) {
-            Some(owner) => Some(owner),
-            None => {
-                let details = self.details(&event.domain, &id).await?;
-                details.and_then(|details| details.aws_account_id.zip(details.aws_account_region))
-            }
-        };
+        let mut owner = summary.aws_account_id.clone().zip(summary.aws_account_region.clone());
+        if owner.is_none() {
+            let details = self.details(&event.domain, &id).await?;
+            owner = details.and_then(|details| details.aws_account_id.zip(details.aws_account_region));
+        }
         ready(event, &summary.name, id, owner)
     }
 

@@ -55,8 +55,8 @@ impl DataZonePortal {
                 return Err(End::With(Lookup::Skipped(format!("listing {}: {why}", event.listing))));
             }
         };
-        let (account, publisher) = (&published.table.owner.account, published.publisher.as_ref());
-        self.check_publisher(event, "a table", account, publisher).await?;
+        let account = &published.table.owner.account;
+        self.check_publisher(event, "a table", account, published.publisher.as_ref()).await?;
         let location = self.location(event, &published).await?;
         let environments = match self.environments(event, Blueprints::Ours).await {
             Ok(environments) => environments,

@@ -76,12 +76,13 @@ impl Place {
         match key {
             Key::Source(key) => at(Table::Sources, key.connection.as_str(), Some(key.environment.as_str())),
             Key::Mapping(secret) => at(Table::Mappings, secret.as_str(), None),
-            Key::Asset(environment, asset) => at(Table::Assets, environment.as_str(), Some(asset.as_str())),
+            // Tables and objects stand side by side: whoever reads that table sees all that an environment reads.
+            Key::Asset(environment, asset) | Key::Objects(environment, asset) => {
+                at(Table::Assets, environment.as_str(), Some(asset.as_str()))
+            }
             Key::Entry(key, table) => at(Table::State, &entries_of(key), Some(&sortable(table))),
             Key::Wanted(environment, asset) => at(Table::State, &wanted_of(environment), Some(asset.as_str())),
             Key::Bucket(bucket) => at(Table::State, BUCKETS, Some(bucket.arn())),
-            // Beside the tables that the environment reads: whoever reads that table sees them all.
-            Key::Objects(environment, asset) => at(Table::Assets, environment.as_str(), Some(asset.as_str())),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::policy::{Allowed, Policy, Rights};
 use super::{Bucket, ObjectSubscription};
 use crate::audit::TARGET;
+use crate::model::SubscriptionId;
 use crate::{Error, Result};
 
 /// The names of effects on buckets.
@@ -45,7 +46,7 @@ pub(super) fn wrote(
         account = subscription.map(|of| of.consumer.owner.account.as_str()),
         asset = subscription.map(|of| of.asset.id.as_str()),
         listing = subscription.map(|of| of.listing.id.as_str()),
-        subscription = subscription.and_then(|of| of.subscription.as_ref()).map(|id| id.as_str()),
+        subscription = subscription.and_then(|of| of.subscription.as_ref()).map(SubscriptionId::as_str),
         event = subscription.and_then(|of| of.event.as_deref()),
     );
 }

@@ -15,7 +15,7 @@ use crate::workflow::Fresh as _;
 use crate::{Changed, Error, ErrorKind, Result, Step, Timestamp};
 
 /// A lease of this age belongs to nobody any more, whatever the clocks say: AWS refuses requests of a clock that is 15 minutes off
-/// ("RequestTimeTooSkewed", "Error responses", S3 API Reference).
+/// (`RequestTimeTooSkewed`, "Error responses", S3 API Reference).
 const LONG_GONE: Duration = Duration::from_secs(15 * 60);
 
 /// The lease: the record as this run has written it.
@@ -117,16 +117,13 @@ impl Worker {
         let mut written = BTreeMap::new();
         for (claimant, row) in rows {
             let expect = held.rows.get(&claimant).map_or(Expect::Absent, |(expect, _)| *expect);
-            match row {
-                Some(row) => {
-                    let version = System.version();
-                    changes.push(Change::put(expect, version, Record::Objects(row.clone())));
-                    written.insert(claimant, (Expect::Is(version), Some(row)));
-                }
-                None => {
-                    changes.push(Change::remove(row_key(&claimant), expect));
-                    written.insert(claimant, (Expect::Absent, None));
-                }
+            if let Some(row) = row {
+                let version = System.version();
+                changes.push(Change::put(expect, version, Record::Objects(row.clone())));
+                written.insert(claimant, (Expect::Is(version), Some(row)));
+            } else {
+                changes.push(Change::remove(row_key(&claimant), expect));
+                written.insert(claimant, (Expect::Absent, None));
             }
         }
         if !self.write(changes).await? {

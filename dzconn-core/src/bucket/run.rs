@@ -105,7 +105,7 @@ impl Worker {
         self.read_rows(task, held).await.map_err(nothing_yet)?;
         let mine = task.mine.map(|(subscription, _)| subscription.claimant());
         let had = mine.as_ref().and_then(|mine| held.record.claims.get(mine)).cloned();
-        let access = self.access(task, decided, had.as_ref()).map_err(nothing_yet)?;
+        let access = access_of(task, decided, had.as_ref()).map_err(nothing_yet)?;
         let mut target = held.record.settled();
         if let (Some((subscription, _)), Some(mine)) = (task.mine, &mine) {
             target.claims.remove(mine);
@@ -113,7 +113,7 @@ impl Worker {
                 let claim = Claim { domain: subscription.domain.clone(), has: Some(access.clone()), open: None };
                 target.claims.insert(mine.clone(), claim);
             }
-            self.may_have_row(held, mine, task.bucket, access.is_some()).map_err(nothing_yet)?;
+            may_have_row(held, mine, task.bucket, access.is_some()).map_err(nothing_yet)?;
         }
         let text = match self.policies.read(task.bucket).await {
             Ok(text) => Some(text),
@@ -173,33 +173,6 @@ impl Worker {
         }
     }
 
-    /// What the asset is to have when all is done.
-    fn access(&self, task: Task<'_>, decided: Option<Wanted>, had: Option<&Claim>) -> Result<Option<ObjectAccess>> {
-        let Some((subscription, _)) = task.mine else { return Ok(None) };
-        let has = had.and_then(|claim| claim.has.clone());
-        match decided {
-            Some(Wanted::Retain) => Ok(has),
-            Some(Wanted::Grant) => {
-                let access =
-                    if subscription.access.principals.is_empty() { has } else { Some(subscription.access.clone()) };
-                let access = access.ok_or_else(|| {
-                    Error::new(ErrorKind::InvalidInput, "no subscription target of the environment says who is to read")
-                        .at(Step::LookUp)
-                        .advise("add a target for S3 objects with authorizedPrincipals to the environment")
-                })?;
-                let unfit = unfit(&access.principals);
-                if unfit.is_empty() {
-                    return Ok(Some(access));
-                }
-                let what = format!("only IAM roles and users can be granted objects, not {}", unfit.join(", "));
-                Err(Error::new(ErrorKind::Refused, what)
-                    .at(Step::LookUp)
-                    .advise("correct the authorizedPrincipals of the environment's subscription target"))
-            }
-            _ => Ok(None),
-        }
-    }
-
     /// Reads the rows of everything that is open.
     async fn read_rows(&self, task: Task<'_>, held: &mut Held) -> Result<()> {
         let open =
@@ -217,19 +190,6 @@ impl Worker {
             held.rows.insert(claimant, (expect, stored.and_then(|stored| object_row(stored.record))));
         }
         Ok(())
-    }
-
-    /// An asset has one row, and so one place.
-    fn may_have_row(&self, held: &Held, mine: &Claimant, bucket: &Bucket, grants: bool) -> Result<()> {
-        let row = held.rows.get(mine).and_then(|(_, row)| row.as_ref());
-        let elsewhere = row.filter(|row| row.access.objects.bucket() != bucket);
-        match elsewhere {
-            Some(row) if grants => {
-                let what = format!("it is granted at {} too", row.access.objects);
-                Err(Error::new(ErrorKind::Contention, what).at(Step::Tracking))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Records what is about to be done. `false`: the lease is lost.
@@ -362,6 +322,46 @@ impl Worker {
             }
         }
         self.commit(held, target, rows).await
+    }
+}
+
+/// What the asset is to have when all is done.
+fn access_of(task: Task<'_>, decided: Option<Wanted>, had: Option<&Claim>) -> Result<Option<ObjectAccess>> {
+    let Some((subscription, _)) = task.mine else { return Ok(None) };
+    let has = had.and_then(|claim| claim.has.clone());
+    match decided {
+        Some(Wanted::Retain) => Ok(has),
+        Some(Wanted::Grant) => {
+            let access =
+                if subscription.access.principals.is_empty() { has } else { Some(subscription.access.clone()) };
+            let access = access.ok_or_else(|| {
+                Error::new(ErrorKind::InvalidInput, "no subscription target of the environment says who is to read")
+                    .at(Step::LookUp)
+                    .advise("add a target for S3 objects with authorizedPrincipals to the environment")
+            })?;
+            let unfit = unfit(&access.principals);
+            if unfit.is_empty() {
+                return Ok(Some(access));
+            }
+            let what = format!("only IAM roles and users can be granted objects, not {}", unfit.join(", "));
+            Err(Error::new(ErrorKind::Refused, what)
+                .at(Step::LookUp)
+                .advise("correct the authorizedPrincipals of the environment's subscription target"))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// An asset has one row, and so one place.
+fn may_have_row(held: &Held, mine: &Claimant, bucket: &Bucket, grants: bool) -> Result<()> {
+    let row = held.rows.get(mine).and_then(|(_, row)| row.as_ref());
+    let elsewhere = row.filter(|row| row.access.objects.bucket() != bucket);
+    match elsewhere {
+        Some(row) if grants => {
+            let what = format!("it is granted at {} too", row.access.objects);
+            Err(Error::new(ErrorKind::Contention, what).at(Step::Tracking))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -92,12 +92,13 @@ fn fits(query: &Query, key: &Key) -> bool {
     match (query, key) {
         (Query::Sources(connection), Key::Source(key)) => connection.as_ref().is_none_or(|c| *c == key.connection),
         (Query::Entries(source), Key::Entry(key, _)) => source == key,
-        (Query::Mappings, Key::Mapping(_)) | (Query::Listing(..), Key::Asset(..)) => true,
-        (Query::Wanted(environment), Key::Wanted(key, _)) => environment.as_ref().is_none_or(|e| e == key),
-        (Query::Assets(environment), Key::Asset(key, _)) | (Query::Objects(environment), Key::Objects(key, _)) => {
-            environment.as_ref().is_none_or(|e| e == key)
-        }
-        (Query::Buckets, Key::Bucket(_)) | (Query::ObjectListing(..), Key::Objects(..)) => true,
+        (Query::Assets(environment), Key::Asset(key, _))
+        | (Query::Wanted(environment), Key::Wanted(key, _))
+        | (Query::Objects(environment), Key::Objects(key, _)) => environment.as_ref().is_none_or(|e| e == key),
+        (Query::Mappings, Key::Mapping(_))
+        | (Query::Listing(..), Key::Asset(..))
+        | (Query::Buckets, Key::Bucket(_))
+        | (Query::ObjectListing(..), Key::Objects(..)) => true,
         _ => false,
     }
 }
@@ -413,10 +414,11 @@ async fn everything(
     let buckets: Vec<_> = (0..24).map(|n| sample.bucket(n)).collect();
     let ours = |key: &Key| match key {
         Key::Source(key) => environments.contains(&key.environment),
-        Key::Asset(environment, _) | Key::Wanted(environment, _) => environments.contains(environment),
+        Key::Asset(environment, _) | Key::Wanted(environment, _) | Key::Objects(environment, _) => {
+            environments.contains(environment)
+        }
         Key::Mapping(secret) => secrets.contains(secret),
         Key::Bucket(bucket) => buckets.contains(bucket),
-        Key::Objects(environment, _) => environments.contains(environment),
         Key::Entry(..) => false,
     };
     fixture.must_list(promise, query, ours, &filled).await.map(drop)

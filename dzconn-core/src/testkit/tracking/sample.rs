@@ -245,7 +245,7 @@ impl Sample {
         BucketRecord {
             domains: BTreeSet::from([domain()]),
             claims: claims.into_iter().enumerate().map(|(of, claim)| (claimant(of), claim)).collect(),
-            leased: (n % 2 == 0).then(|| now(n + 1)),
+            leased: n.is_multiple_of(2).then(|| now(n + 1)),
             ..BucketRecord::new(self.bucket(n), now(n))
         }
     }

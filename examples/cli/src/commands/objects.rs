@@ -100,7 +100,7 @@ impl ObjectReport<'_> {
 }
 
 fn names(access: &ObjectAccess) -> String {
-    access.principals.iter().map(|who| who.as_str()).collect::<Vec<_>>().join(", ")
+    access.principals.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What was to be done, and was not.
