@@ -362,7 +362,11 @@ async fn a_policy_that_shows_late_is_waited_for() {
     let stage = Stage::new();
     stage.buckets.set_lag(2);
     let (one, two) = (objects("env1", "a1", "a/"), objects("env2", "a2", "b/"));
+    stage.spy.calls();
     assert!(stage.grant(&one).await.changed);
+    let calls = stage.spy.calls();
+    let put = calls.iter().position(|call| *call == "bucket.put").unwrap();
+    assert_eq!(calls[put..].iter().filter(|call| **call == "bucket.read").count(), 3, "{calls:?}");
     assert!(stage.grant(&two).await.changed);
     stage.revoke(&one).await;
     stage.assert_holds(&[&two], "late");

@@ -213,6 +213,15 @@ fn alike_is_joined_and_what_does_not_fit_is_refused() {
     let few = BTreeSet::from([role(1)]);
     let wide = (0..50).fold(empty, |policy, n| policy.grant(&domain(0), &few, &reach(&format!("p{n}/"))).unwrap());
     assert_eq!(statements(&wide).len(), 2);
+    // Each role has prefixes of its own choice: by role that would be some thirty statements of each kind, by prefix it is five.
+    let choices = (0..5).fold(
+        wide.revoke(&domain(0), &few, &wide.rights(&domain(0)).into_iter().map(|right| right.1).collect()).unwrap(),
+        |policy, bit| {
+            let who = (1..32_usize).filter(|n| n >> bit & 1 == 1).map(role).collect();
+            policy.grant(&domain(0), &who, &reach(&format!("p{bit}/"))).unwrap()
+        },
+    );
+    assert_eq!(statements(&choices).len(), 10);
     // What others have written leaves less; what only takes away is not refused for it.
     let others: Vec<_> = (0..150)
         .map(|n| {
