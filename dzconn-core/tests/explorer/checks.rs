@@ -338,7 +338,7 @@ fn as_wanted(have: &Access, died: bool, runs: &[&Run], scenario: &Scenario) -> V
         let is = have.iter().any(|(asset, _)| asset == name);
         match scenario.wanted(name, scenario.script.len()) {
             Wanted::Grant if !is && !died && !scenario.jobs.contains(&Job::End) => {
-                wrong.push(format!("{name} is wanted and not there"))
+                wrong.push(format!("{name} is wanted and not there"));
             }
             Wanted::Revoke if is => wrong.push(format!("{name} is there and not wanted")),
             Wanted::Retain if !is && !ending => {

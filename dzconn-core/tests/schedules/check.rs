@@ -172,6 +172,11 @@ pub(crate) fn moment(world: &World, books: &Books, by_hand: &ByHand) -> Option<S
             return wrong;
         }
     }
+    copies_that_do_not_open(world, books, by_hand)
+}
+
+/// Consumers' copies that do not log in, or do not read what was delivered.
+fn copies_that_do_not_open(world: &World, books: &Books, by_hand: &ByHand) -> Option<String> {
     for (source, living) in books.living() {
         let mapped = books.mappings.iter().any(|mapping| mapping.generation == living.id);
         let copy = books.copies.iter().find(|(name, _)| *name == living.copy);

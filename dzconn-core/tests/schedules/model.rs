@@ -66,12 +66,14 @@ struct Watching<'a> {
 impl Model {
     /// Assets that somebody still reads where they were before they moved.
     pub(crate) fn elsewhere(&self, truth: &Truth) -> BTreeSet<&'static str> {
-        let moved = |asset: &str, before: &Access| {
-            let (connection, table) = truth.spot(asset);
-            self.respelled.contains(asset) || (before.0.as_str(), &before.1) != (connection, &table.to_lowercase())
-        };
-        let all = self.access.iter().filter(|((_, asset), before)| moved(asset, before));
+        let all = self.access.iter().filter(|((_, asset), before)| self.has_moved(truth, asset, before));
         all.map(|((_, asset), _)| *asset).collect()
+    }
+
+    /// Whether it is published elsewhere than where somebody reads it.
+    fn has_moved(&self, truth: &Truth, asset: &str, before: &Access) -> bool {
+        let (connection, table) = truth.spot(asset);
+        self.respelled.contains(asset) || (before.0.as_str(), &before.1) != (connection, &table.to_lowercase())
     }
 }
 
@@ -270,14 +272,12 @@ impl Walk {
                 let from = self.model.said.get(&(project, asset)).copied().unwrap_or_default();
                 let since = &history[from.saturating_sub(1).min(history.len())..];
                 let granted = since.contains(&Says::Wanted(Wanted::Grant));
-                let moved = |before: &Access| {
-                    let place = (before.0.as_str(), before.1.clone());
-                    self.model.respelled.contains(asset) || place != (connection, table.to_lowercase())
-                };
                 let taken = since.iter().any(|says| matches!(says, Says::Refused | Says::Wanted(Wanted::Revoke)));
                 match (before, is) {
                     // One that has moved is taken back first, whatever becomes of its grant.
-                    (Some(before), None) if !taken && !(granted && moved(before)) => {
+                    (Some(before), None)
+                        if !(taken || granted && self.model.has_moved(&self.world.truth, asset, before)) =>
+                    {
                         return Err(format!("{asset} of {environment} is to be retained, and is gone: {before:?}"));
                     }
                     (None, Some(_)) if !granted => {

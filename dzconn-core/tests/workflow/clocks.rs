@@ -27,6 +27,11 @@ impl Skewed {
             Record::Mapping(record) => shift(&mut record.last_updated),
             Record::Asset(record) => shift(&mut record.last_updated),
             Record::Wanted(record) => shift(&mut record.last_updated),
+            Record::Objects(record) => shift(&mut record.last_updated),
+            Record::Bucket(record) => {
+                record.leased.iter_mut().for_each(shift);
+                shift(&mut record.last_updated);
+            }
         }
     }
 }

@@ -204,7 +204,9 @@ impl Portal for Late {
 async fn what_comes_while_an_environment_ends_goes_too() {
     let world = World::new();
     let all = ["employees", "offices", "salaries"].map(|name| world.subscription(name));
-    all.iter().for_each(|subscription| world.want(subscription, Wanted::Grant));
+    for subscription in &all {
+        world.want(subscription, Wanted::Grant);
+    }
     world.grant(&all[0]).await;
     for (late, left) in [(&all[1..2], 0), (&all[1..], 1)] {
         let portal = Late(world.portal.clone(), world.fulfilment.clone(), Mutex::new(late.to_vec()));
