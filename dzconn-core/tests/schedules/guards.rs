@@ -42,7 +42,7 @@ fn the_lock_that_is_checked() {
 
 #[test]
 fn conditions_of_writes() {
-    seen_by_chance(Guard::Conditions, 30);
+    seen_by_chance(Guard::Conditions, 100);
 }
 
 #[test]
