@@ -132,6 +132,18 @@ impl Fulfilment {
         if wish != Wanted::Grant {
             return worker.run(&there, Errand::Fulfil(wish)).await;
         }
+        // What is retained stays where it is: the event that said to grant it is late.
+        let question = subscription.question(wish);
+        let asking = worker.portal.wanted(&question);
+        match Deadline::within(worker.settings.deadline).run("asking the portal", asking).await {
+            Ok(Wanted::Retain) => return Ok(ObjectOutcome::Superseded),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Refused => {}
+            Err(error) => {
+                let error = error.at(Step::Ask).on_asset(&subscription.access.objects);
+                return Err(error.for_environment(&subscription.consumer.environment).changed(Changed::Nothing));
+            }
+        }
         worker.run(&there, Errand::TakeBack).await?;
         worker.run(subscription, Errand::Fulfil(wish)).await.map_err(|error| error.changed(Changed::Unfinished))
     }

@@ -13,7 +13,7 @@ use dzconn_core::portal::Wanted;
 use dzconn_core::reconcile::{Mend, Mended, Problem, Scope};
 use dzconn_core::store::{Key, Record};
 use dzconn_core::testkit::faults::Faults;
-use dzconn_core::{Changed, Engines, ErrorKind, Fulfilment, Timestamp, TrackingStore as _};
+use dzconn_core::{Changed, Engines, ErrorKind, Fulfilment, Portal, Timestamp, TrackingStore as _};
 
 use crate::world::{CONSUMER, PRODUCER, id};
 
@@ -76,7 +76,7 @@ impl Stage {
     pub(crate) fn process(
         buckets: &MemoryBuckets,
         tracking: &MemoryTracking,
-        portal: &MemoryPortal,
+        portal: &(impl Portal + Clone + 'static),
         spy: &Faults,
         lease: Duration,
     ) -> Fulfilment {
@@ -298,6 +298,11 @@ async fn an_asset_that_moves_is_taken_back_where_it_was() {
     stage.grant(&here).await;
     assert_eq!(stage.buckets.policy(&other), None);
     stage.assert_holds(&[&here], "moved");
+    // A grant that is late finds it retained meanwhile, and takes nothing back.
+    stage.want(&here, Wanted::Retain);
+    assert_eq!(stage.fulfilment.grant_objects(&there).await.unwrap(), ObjectOutcome::Superseded);
+    stage.assert_holds(&[&here], "retained where it is");
+    stage.want(&here, Wanted::Grant);
     // Within the bucket, and to other roles.
     let mut wide = objects("env1", "sales", "all/");
     wide.access.principals.insert(role("second"));
