@@ -8,9 +8,12 @@
 //! What no record speaks of any more it can only find where it is told to look: [`Beyond`]. Stop the delivery of events first:
 //! who grants meanwhile is found by the last look, and not waited for.
 
+mod buckets;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use self::buckets::Buckets;
 use crate::bucket::{BucketRecord, ObjectRecord};
 use crate::environment::{Brought, EnvironmentEvent, EnvironmentReport};
 use crate::fulfilment::Handled;
@@ -44,6 +47,8 @@ pub enum Kind {
     User,
     /// A secret.
     Secret,
+    /// A statement in a bucket's policy.
+    Statement,
     /// Not known: there it could not be looked.
     Unknown,
 }
@@ -55,6 +60,7 @@ impl Kind {
             Self::Record => "record",
             Self::User => "user",
             Self::Secret => "secret",
+            Self::Statement => "statement",
             Self::Unknown => "unknown",
         }
     }
@@ -124,6 +130,7 @@ struct Known {
     granted: BTreeMap<EnvironmentId, DomainId>,
     /// Those of the portal.
     listed: BTreeMap<EnvironmentId, DomainId>,
+    buckets: Buckets,
     looked: Beyond,
     unknown: Vec<Remnant>,
 }
@@ -215,7 +222,9 @@ impl Uninstaller {
         let sources = books.sources.iter().map(|record| (&record.key.environment, &record.domain));
         let rows = books.rows().map(|(_, row)| (&row.environment, &row.domain));
         let mappings = books.mappings().map(|(_, mapping)| (&mapping.environment, &mapping.domain));
-        let (objects, _) = self.objects(&mut unreadable).await?;
+        let (objects, records) = self.objects(&mut unreadable).await?;
+        let mut buckets = Buckets::default();
+        buckets.remember(&objects, &records);
         let objects = objects.iter().map(|record| (&record.environment, &record.domain));
         // A source record decides: what it names is revoked by its domain only.
         let granted: BTreeMap<_, _> = objects
@@ -253,7 +262,7 @@ impl Uninstaller {
             }
         }
         looked.environments.extend(granted.keys().cloned());
-        Ok(Known { books, granted, listed, looked, unknown })
+        Ok(Known { books, granted, listed, buckets, looked, unknown })
     }
 
     async fn held(&self, domain: &DomainId, environment: &EnvironmentId) -> Result<EnvironmentReport> {
@@ -326,6 +335,17 @@ impl Uninstaller {
 
     /// Removes what is dzconn's and no record names.
     async fn sweep(&self, known: &Known, done: &mut Uninstalled) -> Result<()> {
+        // No row leads to these: a dead run's lease, or claims whose row is lost.
+        for BucketRecord { bucket, .. } in self.objects(&mut Vec::new()).await?.1 {
+            let ended = match self.fulfilment.worker() {
+                Ok(worker) => worker.end(&bucket).await,
+                Err(error) => Err(error),
+            };
+            match ended {
+                Ok(()) => done.swept.push(Mend::Bucket(bucket).to_string()),
+                Err(error) => done.failures.push(error),
+            }
+        }
         let mut books = self.books(&mut Vec::new()).await?;
         for finding in self.orphans(known, &mut books).await {
             if !matches!(finding.mend, Mend::Drop(..) | Mend::Burn(..) | Mend::Strike(..)) {
@@ -357,7 +377,7 @@ impl Uninstaller {
     }
 
     /// Looks at what is there now.
-    async fn ended(&self, mut done: Uninstalled, known: Known, otherwise: &str) -> Result<Uninstalled> {
+    async fn ended(&self, mut done: Uninstalled, mut known: Known, otherwise: &str) -> Result<Uninstalled> {
         let mut unreadable = Vec::new();
         let mut books = self.books(&mut unreadable).await?;
         let why = |environment: &EnvironmentId| {
@@ -382,6 +402,7 @@ impl Uninstaller {
             left.push(record(&mapping.environment, format!("the {}", stored.record.key())));
         }
         let (objects, buckets) = self.objects(&mut unreadable).await?;
+        known.buckets.remember(&objects, &buckets);
         for row in objects {
             let key = Key::Objects(row.environment.clone(), row.asset.clone());
             left.push(record(&row.environment, format!("the {key}")));
@@ -403,6 +424,9 @@ impl Uninstaller {
                 _ => left.push(remnant(Kind::Unknown, finding)),
             }
         }
+        let by_hand = "remove it by hand, unless a record of its bucket is left too: then do it again";
+        let why = if done.planned { otherwise } else { by_hand };
+        left.extend(known.buckets.left(&self.fulfilment, why).await);
         left.extend(known.unknown);
         done.environments.retain(is_worth_telling);
         Ok(Uninstalled { left, looked: known.looked, ..done })

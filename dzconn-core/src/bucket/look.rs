@@ -79,7 +79,7 @@ impl Worker {
         Ok(ObjectPlan { bucket, wanted, before, after, allowed, taken_back })
     }
 
-    async fn row(&self, claimant: &Claimant) -> Result<Option<(Expect, ObjectRecord)>> {
+    pub(super) async fn row(&self, claimant: &Claimant) -> Result<Option<(Expect, ObjectRecord)>> {
         let found = self.tracking.read(&[row_key(claimant)]).await?;
         Ok(found.into_iter().flatten().find_map(|stored| {
             let expect = stored.expect();
@@ -294,7 +294,7 @@ fn rights(access: &ObjectAccess) -> Rights {
     access.principals.iter().flat_map(|who| reach.iter().map(|reach| (who.clone(), reach.clone()))).collect()
 }
 
-fn words<'a>(rights: impl IntoIterator<Item = &'a (crate::model::Principal, super::Reach)>) -> Vec<String> {
+pub(super) fn words<'a>(rights: impl IntoIterator<Item = &'a (crate::model::Principal, super::Reach)>) -> Vec<String> {
     rights.into_iter().map(|(who, reach)| format!("{who}: {reach}")).collect()
 }
 

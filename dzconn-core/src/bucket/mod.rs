@@ -25,6 +25,7 @@
 //! a revoke that was begun is finished, a grant that was begun is taken back (unless it is what the next run is for).
 
 mod audit;
+mod end;
 mod lease;
 mod look;
 mod memory;

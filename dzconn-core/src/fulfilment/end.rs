@@ -23,8 +23,8 @@ struct Claims {
 }
 
 impl Fulfilment {
-    /// Takes back everything that tracking has for an environment, tables and objects, retained access included: the environment ends, so the portal
-    /// is not asked what is wanted. What other environments have is not touched.
+    /// Takes back everything that tracking has for an environment, tables and objects, retained access included: the environment
+    /// ends, so the portal is not asked what is wanted. What other environments have is not touched.
     ///
     /// One asset that cannot be taken back keeps none of the others. What is granted meanwhile is taken back too, if it shows once
     /// the rest has gone. Repeating it goes on with what is left; if nothing is, the answer is empty.
@@ -36,7 +36,7 @@ impl Fulfilment {
         let Claims { orders, failed, .. } = self.claims(domain, environment).await?;
         let mut handled = self.revoke_all_objects(domain, environment).await?;
         handled.extend(failed.into_iter().map(|error| Handled::Failed { error }));
-        // Before the access goes: whoever obeys an answer would grant once more.
+        // Before the access to tables goes (to objects nobody obeys an answer that is recorded): whoever obeys an answer would grant once more.
         if let Err(error) = self.forget_answers(environment).await {
             handled.push(Handled::Failed { error });
         }

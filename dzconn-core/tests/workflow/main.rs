@@ -17,4 +17,5 @@ mod older;
 mod reconcile;
 mod rotation;
 mod uninstall;
+mod uninstall_objects;
 mod world;
