@@ -76,8 +76,11 @@ fn failures(done: &mut Uninstalled) -> Vec<Failure> {
     for EnvironmentReport { environment, revoked, failures: others, .. } in &mut done.environments {
         let in_part = |error| Failure::new(format!("environment {environment} was not cleaned in full"), error);
         failures.extend(others.drain(..).map(in_part));
-        let (well, ill): (Vec<_>, Vec<_>) = std::mem::take(revoked).into_iter().partition(|one| {
-            !matches!(one, Handled::Failed { .. }) && !matches!(one, Handled::Done { result, .. } if result.is_err())
+        let (well, ill): (Vec<_>, Vec<_>) = std::mem::take(revoked).into_iter().partition(|one| match one {
+            Handled::Failed { .. } => false,
+            Handled::Done { result, .. } => result.is_ok(),
+            Handled::Objects { result, .. } => result.is_ok(),
+            _ => true,
         });
         *revoked = well;
         failures.extend(ill.into_iter().filter_map(|one| match one {
@@ -86,12 +89,31 @@ fn failures(done: &mut Uninstalled) -> Vec<Failure> {
                 let what = format!("{} was not revoked from {environment}", subscription.location.path);
                 result.err().map(|error| Failure::new(what, error))
             }
+            Handled::Objects { subscription, result } => {
+                let what = format!("{} was not revoked from {environment}", subscription.access.objects);
+                result.err().map(|error| Failure::new(what, error))
+            }
             _ => None,
         }));
     }
     let swept = |error| Failure::new("something that no record names was not removed", error);
     failures.extend(done.failures.drain(..).map(swept));
     failures
+}
+
+/// What would be revoked.
+fn held(report: &EnvironmentReport) -> Vec<String> {
+    let objects = report.held_objects.iter().map(|held| held.access.objects.to_string());
+    report.held.iter().map(|held| held.location.path.to_string()).chain(objects).collect()
+}
+
+/// What was revoked.
+fn path(one: &Handled) -> Option<String> {
+    match one {
+        Handled::Done { subscription, .. } => Some(subscription.location.path.to_string()),
+        Handled::Objects { subscription, .. } => Some(subscription.access.objects.to_string()),
+        _ => None,
+    }
 }
 
 /// What is left for a person, in the order in which it is removed.
@@ -112,14 +134,10 @@ fn by_hand(store: &Backend) -> Vec<ByHand> {
 
 fn json_of(done: &Uninstalled, failures: &[Failure], by_hand: &[ByHand], applied: bool, proven: bool) -> Value {
     let environment = |report: &EnvironmentReport| {
-        let path = |one: &Handled| match one {
-            Handled::Done { subscription, .. } => Some(subscription.location.path.to_string()),
-            _ => None,
-        };
         let changes = report.changes.iter().map(|change| json!({"effect": change.name(), "target": change.target()}));
         json!({
             "environment": report.environment,
-            "held": report.held.iter().map(|held| &held.location.path).collect::<Vec<_>>(),
+            "held": held(report),
             "revoked": report.revoked.iter().filter_map(path).collect::<Vec<_>>(),
             "changes": changes.collect::<Vec<_>>(),
             "notes": report.notes,
@@ -148,13 +166,8 @@ fn text(paint: Paint, done: &Uninstalled, by_hand: &[ByHand], applied: bool, pro
     let word = if applied { paint.good("done") } else { paint.warn("would be done") };
     for report in &done.environments {
         text.push_str(&format!("{}\n", paint.strong(report.environment.as_str())));
-        for held in &report.held {
-            text.push_str(&format!("  {word}  revoke {}\n", held.location.path));
-        }
-        for one in &report.revoked {
-            if let Handled::Done { subscription, .. } = one {
-                text.push_str(&format!("  {word}  revoke {}\n", subscription.location.path));
-            }
+        for path in held(report).into_iter().chain(report.revoked.iter().filter_map(path)) {
+            text.push_str(&format!("  {word}  revoke {path}\n"));
         }
         for change in &report.changes {
             text.push_str(&format!("  {word}  {change}\n"));
