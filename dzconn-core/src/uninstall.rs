@@ -5,6 +5,9 @@
 //! [`Uninstalled::left`] is what it found there. What is dzconn's is known as in [`reconcile`](crate::reconcile); nothing else is
 //! touched. It may be repeated, after a crash too: it begins with what is there by then.
 //!
+//! Environments are those that records name and that the portal shows to the caller. Two installations in one domain and account
+//! are not told apart by their equipment, nor by the secrets of an environment that both serve: ending one takes the other's.
+//!
 //! What no record speaks of any more it can only find where it is told to look: [`Beyond`]. Stop the delivery of events first:
 //! who grants meanwhile is found by the last look, and not waited for.
 
@@ -259,6 +262,30 @@ impl Uninstaller {
                         why: error.to_string(),
                     }),
                 }
+            }
+        }
+        if let Some(environments) = &self.environments {
+            // Secrets may be where no record says so any more.
+            for (id, domain) in &listed {
+                match environments.owner(domain, id).await {
+                    Ok(owner) => looked.owners.extend(owner),
+                    Err(error) => unknown.push(Remnant {
+                        kind: Kind::Unknown,
+                        environment: Some(id.clone()),
+                        what: format!("in which account {id} is"),
+                        why: error.to_string(),
+                    }),
+                }
+            }
+            if looked.owners.is_empty() && !looked.domains.is_empty() {
+                unknown.push(Remnant {
+                    kind: Kind::Unknown,
+                    environment: None,
+                    what: "which accounts have secrets".to_owned(),
+                    why:
+                        "neither a record nor an environment names an account: see that the caller may see the projects"
+                            .to_owned(),
+                });
             }
         }
         looked.environments.extend(granted.keys().cloned());

@@ -159,6 +159,12 @@ impl Environments {
         listed.map_err(|error| error.at(Step::LookUp).changed(Changed::Nothing))
     }
 
+    /// The account in which the portal has an environment that is ours.
+    pub(crate) async fn owner(&self, domain: &DomainId, id: &EnvironmentId) -> Result<Option<Owner>> {
+        let found = self.look_up(&EnvironmentEvent::clean(domain.clone(), id.clone())).await?;
+        Ok(ours(found.as_ref()).map(|(_, owner)| owner.clone()))
+    }
+
     async fn look_up(&self, event: &EnvironmentEvent) -> Result<Option<Environment>> {
         let asking = self.portal.environment(&event.domain, &event.environment);
         let found = Deadline::within(self.deadline).run("looking the environment up", asking).await;

@@ -75,6 +75,11 @@ async fn everything_goes_and_that_is_proven() {
     let beyond = Beyond { domains: [id("dzd_1")].into(), ..Beyond::default() };
     let again = uninstaller(&lab).run(&beyond).await.unwrap();
     assert!(again.is_proven() && again.environments.iter().all(|report| report.revoked.is_empty()), "{again:?}");
+    assert_eq!(again.looked.owners.len(), 1, "the portal names the account");
+    lab.memory.set_stage(&id("env3"), None);
+    lab.memory.set_stage(&env1(), None);
+    let again = uninstaller(&lab).run(&beyond).await.unwrap();
+    assert_eq!(kinds(&again), [Kind::Unknown], "no account: {again:?}");
     // Without a portal for environments there is none to name.
     assert!(Uninstaller::new(lab.world.fulfilment.clone()).run(&Beyond::default()).await.unwrap().is_proven());
 }

@@ -28,9 +28,14 @@ Exit codes:
 /// What `uninstall --help` ends with.
 const UNINSTALL: &str = "\
 Exit codes:
-  0  no user, secret or record of dzconn's is there, as far as was looked; the answer says where
+  0  no user, secret, record or statement of dzconn's is there, as far as was looked; the answer says where
   1  something remains: without --apply all of it, else what could not be removed, each with the reason
-  2, 3, 130  as of the other commands";
+  2  it could not begin as it was asked to; nothing was done
+  3  something failed that may go well when it is done again
+  130  as of the other commands
+
+On AWS only projects that DataZone shows to the caller are looked through: it should be a member of all. A second
+installation that serves the same domain and accounts would lose its equipment, and secrets of shared environments.";
 
 /// Grants consumers read access to single tables, and takes it back.
 #[derive(Debug, Parser)]
