@@ -10,7 +10,7 @@ use crate::model::{
 use crate::reconcile::books::{Books, UNKNOWN, UNKNOWN_PATH, each};
 use crate::store::{Key, Query, Record};
 use crate::workflow::{CarryTask, Consumed, Did, Errand, Handover};
-use crate::{Changed, Deadline, Error, Result, Step};
+use crate::{Changed, Deadline, Error, ErrorKind, Result, Step};
 
 /// What a rotation has brought about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ impl Fulfilment {
     /// earlier rotation did not come to its end, it is finished, and no other begun.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if an older system has granted some of the tables: grant them
-    /// once more first. [`ErrorKind::Contention`](crate::ErrorKind::Contention) while somebody else rotates the secret. Otherwise
+    /// [`ErrorKind::InvalidInput`] if an older system has granted some of the tables, or nothing that is recorded says where the
+    /// environment lives, as its first grant was not delivered: grant once more first. [`ErrorKind::Contention`] while somebody else rotates the secret. Otherwise
     /// the kinds of the steps. What the environment's secret holds logs in after any of them.
     pub async fn rotate(&self, connection: &ConnectionId, environment: &EnvironmentId) -> Result<Rotation> {
         let Parts { producer, consumer, .. } = &*self.0;
@@ -110,6 +110,17 @@ impl Fulfilment {
         // A grant whose run died early has no mapping; then the environment's rows say where it lives.
         if books.mappings.is_empty() {
             books.rows = each(&self.0, &Query::Assets(Some(key.environment.clone())), &mut Vec::new()).await?;
+        }
+        // Guessing would put the new password into a secret of another account, and leave the environment's behind.
+        if books.known_consumer(&record).is_none() {
+            if record.generation.is_none() {
+                return Ok(None);
+            }
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "nothing that is recorded says in which account the environment lives: its first grant was not delivered",
+            )
+            .advise("grant once more what the environment is to read, or revoke it; then rotate"));
         }
         let location =
             Location { connection: key.connection.clone(), path: UNKNOWN_PATH.parse()?, owner: record.owner.clone() };

@@ -9,9 +9,9 @@ use dzconn_core::model::{Credentials, Generation, TurnStage};
 use dzconn_core::portal::Wanted;
 use dzconn_core::store::Record;
 use dzconn_core::testkit::faults::When;
-use dzconn_core::{ErrorKind, Result};
+use dzconn_core::{Changed, ErrorKind, Result};
 
-use crate::world::{CONSUMER, World, id, table};
+use crate::world::{CONSUMER, PRODUCER, World, id, table};
 
 async fn rotate(world: &World) -> Result<Rotation> {
     world.fulfilment.rotate(&world.engine.source().connection, &id("env1")).await
@@ -103,12 +103,44 @@ async fn what_an_older_system_granted_is_granted_once_more_first() {
     everything_goes(&world, "an older system's").await;
 }
 
+/// A first grant that died before it was delivered does not say where the environment lives. No copy is made anywhere else.
+#[tokio::test]
+async fn an_environment_whose_account_nobody_knows() {
+    let mut refused = 0;
+    for n in 0.. {
+        let world = World::new();
+        let subscription = world.subscription("employees");
+        world.want(&subscription, Wanted::Grant);
+        world.spy.fail(n, When::Before, ErrorKind::AdminDenied);
+        drop(world.fulfilment.grant(&subscription).await);
+        let died = world.spy.calls().len() > n;
+        world.spy.heal();
+        let before = (world.tracking.snapshot(), world.vault.snapshot());
+        if let Err(error) = rotate(&world).await {
+            assert_eq!((error.kind(), error.left()), (ErrorKind::InvalidInput, Changed::Nothing), "call {n}: {error}");
+            assert!(error.advice().unwrap().contains("once more"), "{error}");
+            assert_eq!(before, (world.tracking.snapshot(), world.vault.snapshot()), "call {n}");
+            refused += 1;
+        }
+        let at_home = world.vault.live().into_iter().filter(|(account, ..)| account.as_str() == PRODUCER).count();
+        assert!(at_home <= 1, "call {n}: a copy in the producer's account");
+        world.grant(&subscription).await;
+        rotated(&world).await;
+        assert_eq!((held(&world).user, world.readable()), (generation(&world).user, vec!["employees"]), "call {n}");
+        everything_goes(&world, "granted once more").await;
+        if !died {
+            break;
+        }
+    }
+    assert!(refused > 1, "{refused}");
+}
+
 /// Somebody else's rotation is not disturbed; and a table that is gone keeps nobody from rotating.
 #[tokio::test]
 async fn what_others_do_meanwhile() {
     let world = set_up(&["employees", "offices"], 0).await;
     let (before, name) = (held(&world), generation(&world).secret);
-    let producer = id(crate::world::PRODUCER);
+    let producer = id(PRODUCER);
     world.vault.set_pending(&producer, &name, true);
     assert_eq!(rotate(&world).await.unwrap_err().kind(), ErrorKind::Contention);
     assert_eq!((held(&world), generation(&world).spare), (before, None), "nothing was begun");
