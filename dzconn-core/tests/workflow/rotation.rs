@@ -152,6 +152,30 @@ async fn what_others_do_meanwhile() {
     everything_goes(&world, "a table that was gone").await;
 }
 
+/// Where somebody takes the producer's secret back, copy and secret are equal again, but the turn has not come to its end.
+#[tokio::test]
+async fn a_rotation_that_somebody_takes_back_is_not_confirmed() {
+    let world = set_up(&["employees"], 0).await;
+    let before = held(&world);
+    world.spy.fail(15, When::Before, ErrorKind::AdminDenied);
+    rotate(&world).await.unwrap_err();
+    world.spy.heal();
+    let Generation { secret, user, .. } = generation(&world);
+    let made = world.vault.live().into_iter().find(|(_, name, _)| *name == secret).unwrap().2;
+    assert_eq!(made.user, user);
+    world.vault.put_raw(&id(PRODUCER), &secret, before.to_json());
+    for _ in 0..2 {
+        assert_eq!(rotate(&world).await.unwrap_err().kind(), ErrorKind::SecretInvalid);
+        assert_eq!((held(&world), generation(&world).stage()), (before.clone(), Some(TurnStage::Delivering)));
+        assert_eq!(world.readable(), ["employees"]);
+    }
+    world.vault.put_raw(&id(PRODUCER), &secret, made.to_json());
+    rotated(&world).await;
+    let now = held(&world);
+    assert_eq!((now.user, now.password.expose(), generation(&world).turn), (made.user, made.password.expose(), None));
+    everything_goes(&world, "taken back by somebody").await;
+}
+
 /// A planned rotation says what a real one does, changes nothing and holds no password.
 #[tokio::test]
 async fn a_plan_of_a_rotation() {
