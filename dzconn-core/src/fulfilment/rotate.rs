@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Fulfilment, Order, Parts};
 use crate::model::{
-    ConnectionId, EnvironmentId, GenerationId, Location, SecretName, SourceKey, SourceRecord, Subscription, UserName,
-    Wanted,
+    ConnectionId, EnvironmentId, GenerationId, Location, SecretName, SourceKey, SourceRecord, Subscription, TurnId,
+    UserName, Wanted,
 };
 use crate::reconcile::books::{Books, UNKNOWN, UNKNOWN_PATH, each};
 use crate::store::{Key, Query, Record};
@@ -51,10 +51,16 @@ impl Fulfilment {
     /// environment lives, as its first grant was not delivered: grant once more first. [`ErrorKind::Contention`] while somebody else rotates the secret. Otherwise
     /// the kinds of the steps. What the environment's secret holds logs in after any of them.
     pub async fn rotate(&self, connection: &ConnectionId, environment: &EnvironmentId) -> Result<Rotation> {
+        let key = SourceKey { connection: connection.clone(), environment: environment.clone() };
+        self.rotate_on(&key, None).await
+    }
+
+    /// The same; where a turn is named, only that one is gone on with, and none begun.
+    pub(crate) async fn rotate_on(&self, key: &SourceKey, turn: Option<TurnId>) -> Result<Rotation> {
         let Parts { producer, consumer, .. } = &*self.0;
         let deadline = Deadline::within(producer.settings.deadline);
-        let key = SourceKey { connection: connection.clone(), environment: environment.clone() };
-        let Some(order) = self.turn_order(&key, deadline).await? else { return Ok(Rotation::Nothing) };
+        let Some(mut order) = self.turn_order(key, deadline).await? else { return Ok(Rotation::Nothing) };
+        order.errand = Errand::Rotate(turn);
         let subscription = &order.subscription;
         let report = producer.run(&order, deadline).await?;
         let handover = match report.did {
@@ -77,7 +83,7 @@ impl Fulfilment {
         };
         // What this run has not confirmed, another has; or it is gone.
         let confirmed = carried.is_some_and(|Consumed { copy, .. }| copy.is_some());
-        if confirmed || self.source_record(&key).await?.is_some_and(|record| lives(&record, generation)) {
+        if confirmed || self.source_record(key).await?.is_some_and(|record| lives(&record, generation)) {
             return Ok(Rotation::Rotated(Rotated { user, previous, secret }));
         }
         Ok(Rotation::Superseded)
@@ -94,7 +100,7 @@ impl Fulfilment {
         Ok(subscription.map(|subscription| Order {
             subscription,
             wish: Wanted::Retain,
-            errand: Errand::Rotate,
+            errand: Errand::Rotate(None),
             older: false,
             table: None,
         }))
