@@ -450,7 +450,9 @@ fn explain(error: Error) -> Error {
         ErrorKind::UserLoginRefused => {
             "look for a rule that keeps the user out: pg_hba.conf, an account lock, a login trigger, a network rule"
         }
-        ErrorKind::Contention => "try again when the rotation has ended",
+        ErrorKind::Contention => {
+            "try again when the rotation has ended; if whoever rotated the secret is dead, take the label of what is pending off that version (AWSPENDING, in Secrets Manager)"
+        }
         ErrorKind::InvalidInput => "grant what the older system has granted once more first, and then rotate",
         ErrorKind::TableNotFound => "revoke what is gone, and grant what is there by now",
         ErrorKind::Unexpected => "look for a DENY, a row security policy or another rule on the table",

@@ -88,7 +88,7 @@ impl Producer {
             portal: &*self.portal,
             sessions: &self.sessions,
             wish: order.wish,
-            tells_excess: order.errand != Errand::Rotate,
+            tells_excess: !order.errand.rotates(),
         });
         let mut run = ProducerRun::new(Arc::new(task));
         let mut answer = Answer::Begin;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::{Fulfilment, Order, Parts};
 use crate::model::{
-    ConnectionId, EnvironmentId, GenerationId, Location, SecretName, SourceKey, SourceRecord, Subscription, UserName,
-    Wanted,
+    ConnectionId, EnvironmentId, GenerationId, Location, SecretName, SourceKey, SourceRecord, Subscription, TurnId,
+    UserName, Wanted,
 };
 use crate::reconcile::books::{Books, UNKNOWN, UNKNOWN_PATH, each};
 use crate::store::{Key, Query, Record};
 use crate::workflow::{CarryTask, Consumed, Did, Errand, Handover};
-use crate::{Changed, Deadline, Error, Result, Step};
+use crate::{Changed, Deadline, Error, ErrorKind, Result, Step};
 
 /// What a rotation has brought about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,14 +47,20 @@ impl Fulfilment {
     /// earlier rotation did not come to its end, it is finished, and no other begun.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if an older system has granted some of the tables: grant them
-    /// once more first. [`ErrorKind::Contention`](crate::ErrorKind::Contention) while somebody else rotates the secret. Otherwise
+    /// [`ErrorKind::InvalidInput`] if an older system has granted some of the tables, or nothing that is recorded says where the
+    /// environment lives, as its first grant was not delivered: grant once more first. [`ErrorKind::Contention`] while somebody else rotates the secret. Otherwise
     /// the kinds of the steps. What the environment's secret holds logs in after any of them.
     pub async fn rotate(&self, connection: &ConnectionId, environment: &EnvironmentId) -> Result<Rotation> {
+        let key = SourceKey { connection: connection.clone(), environment: environment.clone() };
+        self.rotate_on(&key, None).await
+    }
+
+    /// The same; where a turn is named, only that one is gone on with, and none begun.
+    pub(crate) async fn rotate_on(&self, key: &SourceKey, turn: Option<TurnId>) -> Result<Rotation> {
         let Parts { producer, consumer, .. } = &*self.0;
         let deadline = Deadline::within(producer.settings.deadline);
-        let key = SourceKey { connection: connection.clone(), environment: environment.clone() };
-        let Some(order) = self.turn_order(&key, deadline).await? else { return Ok(Rotation::Nothing) };
+        let Some(mut order) = self.turn_order(key, deadline).await? else { return Ok(Rotation::Nothing) };
+        order.errand = Errand::Rotate(turn);
         let subscription = &order.subscription;
         let report = producer.run(&order, deadline).await?;
         let handover = match report.did {
@@ -77,7 +83,7 @@ impl Fulfilment {
         };
         // What this run has not confirmed, another has; or it is gone.
         let confirmed = carried.is_some_and(|Consumed { copy, .. }| copy.is_some());
-        if confirmed || self.source_record(&key).await?.is_some_and(|record| lives(&record, generation)) {
+        if confirmed || self.source_record(key).await?.is_some_and(|record| lives(&record, generation)) {
             return Ok(Rotation::Rotated(Rotated { user, previous, secret }));
         }
         Ok(Rotation::Superseded)
@@ -94,7 +100,7 @@ impl Fulfilment {
         Ok(subscription.map(|subscription| Order {
             subscription,
             wish: Wanted::Retain,
-            errand: Errand::Rotate,
+            errand: Errand::Rotate(None),
             older: false,
             table: None,
         }))
@@ -110,6 +116,17 @@ impl Fulfilment {
         // A grant whose run died early has no mapping; then the environment's rows say where it lives.
         if books.mappings.is_empty() {
             books.rows = each(&self.0, &Query::Assets(Some(key.environment.clone())), &mut Vec::new()).await?;
+        }
+        // Guessing would put the new password into a secret of another account, and leave the environment's behind.
+        if books.known_consumer(&record).is_none() {
+            if record.generation.is_none() {
+                return Ok(None);
+            }
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "nothing that is recorded says in which account the environment lives: its first grant was not delivered",
+            )
+            .advise("grant once more what the environment is to read, or revoke it; then rotate"));
         }
         let location =
             Location { connection: key.connection.clone(), path: UNKNOWN_PATH.parse()?, owner: record.owner.clone() };

@@ -171,6 +171,20 @@ random_id!(/// One life of a user, from its first grant to its drop.
 random_id!(/// One rotation of an environment's credentials on one source.
     TurnId, "turn");
 
+impl TurnId {
+    /// What the same rotation is called from when it gives the value up that it had proposed, and proposes another.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1 << 64))
+    }
+
+    /// What it was called before.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self(self.0.wrapping_sub(1 << 64))
+    }
+}
+
 /// What one user, one secret and one lock belong to: a connection and a consumer environment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceKey {

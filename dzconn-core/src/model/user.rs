@@ -76,19 +76,21 @@ impl UserNaming {
         self.with_suffix(key, "", max_bytes)
     }
 
-    /// The name of the other user, which a rotation makes: as [`name`](Self::name), followed by [`SPARE`](Self::SPARE).
+    /// The name of the other user, which a rotation makes: `dz_<environment id>_<hash of the connection>`, whatever the naming,
+    /// followed by [`SPARE`](Self::SPARE). Without the hash it could be the user of another environment, whose id ends so, and
+    /// two connections would set each other's password.
     ///
     /// # Errors
     /// [`ErrorKind::NameTooLong`] if `max_bytes` is too small even for that (less than 24).
     pub fn spare(self, key: &SourceKey, max_bytes: usize) -> Result<UserName> {
-        self.with_suffix(key, Self::SPARE, max_bytes)
+        Self::PerConnection.with_suffix(key, Self::SPARE, max_bytes)
     }
 
     fn with_suffix(self, key: &SourceKey, suffix: &str, max_bytes: usize) -> Result<UserName> {
         let environment = key.environment.as_str();
         let tail = match self {
             Self::PerConnection => format!("_{}{suffix}", short_hash(key.connection.as_str())),
-            Self::PerEnvironment => suffix.to_owned(),
+            Self::PerEnvironment => String::new(),
         };
         let full = format!("dz_{environment}{tail}");
         if full.len() <= max_bytes {
@@ -129,7 +131,11 @@ mod tests {
 
         let spare = UserNaming::PerConnection.spare(&key("3vsbsk0xyz"), 63).unwrap();
         assert_eq!(spare.as_str(), format!("{short}_b"));
-        assert_eq!(UserNaming::PerEnvironment.spare(&key("3vsbsk0xyz"), 63).unwrap().as_str(), "dz_3vsbsk0xyz_b");
+        assert_eq!(
+            UserNaming::PerEnvironment.spare(&key("3vsbsk0xyz"), 63).unwrap(),
+            spare,
+            "no other environment's user"
+        );
 
         let long = "abcdefghijklmnopqrstuvwxyz0123456789";
         let cut = UserNaming::PerConnection.name(&key(long), 32).unwrap();

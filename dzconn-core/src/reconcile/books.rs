@@ -118,16 +118,20 @@ impl Books {
         })
     }
 
-    /// Where the consumer lives, as far as anything says it.
+    /// Where the consumer lives; where nothing says it, where the source is, which is right for most.
     pub(crate) fn consumer(&self, source: &SourceRecord) -> Owner {
+        self.known_consumer(source).unwrap_or(&source.owner).clone()
+    }
+
+    /// Where the consumer lives, if anything says it.
+    pub(crate) fn known_consumer(&self, source: &SourceRecord) -> Option<&Owner> {
         let mapping = source.generation.as_ref().and_then(|generation| self.mapping(generation));
         let retired = || {
             let ids: BTreeSet<_> = source.retired.iter().filter_map(|retired| retired.secret_id.as_ref()).collect();
             self.mappings().map(|(_, mapping)| mapping).find(|mapping| ids.contains(&mapping.shared_secret))
         };
         let row = || self.rows().map(|(_, row)| row).find(|row| row.environment == source.key.environment);
-        let owner = mapping.or_else(retired).map(|mapping| &mapping.owner).or_else(|| row().map(|row| &row.owner));
-        owner.unwrap_or(&source.owner).clone()
+        mapping.or_else(retired).map(|mapping| &mapping.owner).or_else(|| row().map(|row| &row.owner))
     }
 }
 

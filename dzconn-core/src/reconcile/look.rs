@@ -177,8 +177,8 @@ impl Look<'_> {
 
     /// A rotation that nobody finishes. What the copy holds logs in all the same.
     fn rotation(&mut self, generation: &Generation) {
-        let Some(stage) = generation.stage() else { return };
-        let doing = match stage {
+        let Some(turn) = generation.turn else { return };
+        let doing = match turn.stage {
             TurnStage::Preparing => "Rotating: the other user is being prepared",
             TurnStage::Ready => "Rotating: the secret is about to name the other user",
             TurnStage::Delivering => "Rotating: the new credentials are being delivered",
@@ -188,7 +188,7 @@ impl Look<'_> {
             self.found(Problem::UnderWay, format!("{doing}, for {}", spoken(age)), Mend::Nothing);
         } else {
             let detail = format!("{doing}; the run died {} ago", spoken(age));
-            self.found(Problem::HalfDone, detail, Mend::Rotate(self.record.key.clone()));
+            self.found(Problem::HalfDone, detail, Mend::Rotate(self.record.key.clone(), turn.id));
         }
     }
 

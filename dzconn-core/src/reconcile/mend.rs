@@ -3,7 +3,7 @@
 use super::look::Place;
 use super::orphans::named_secrets;
 use super::{Finding, Mend};
-use crate::fulfilment::{Order, Parts, take_lock};
+use crate::fulfilment::{Order, Parts, Rotation, take_lock};
 use crate::model::{MappingRecord, Phase, SourceKey, SourceRecord, Subscription, TableName, UserName, Wanted};
 use crate::store::{Change, Expect, Key, Query, Record, Transaction, WriteOutcome};
 use crate::workflow::Errand;
@@ -38,13 +38,10 @@ pub(super) async fn mend(fulfilment: &Fulfilment, finding: &Finding) -> Result<M
             fulfilment.grant(new).await.map(|_| Mended::Done)
         }
         Mend::Tidy(subscription, table) => tidy(fulfilment, subscription, table.as_ref()).await,
-        Mend::Rotate(key) => {
-            let under_way = record(parts, key).await?.and_then(|source| source.generation).and_then(|g| g.turn);
-            if under_way.is_none() {
-                return Ok(Mended::Gone);
-            }
-            fulfilment.rotate(&key.connection, &key.environment).await.map(|_| Mended::Done)
-        }
+        Mend::Rotate(key, turn) => Ok(match fulfilment.rotate_on(key, Some(*turn)).await? {
+            Rotation::Rotated(_) => Mended::Done,
+            Rotation::Nothing | Rotation::Superseded => Mended::Gone,
+        }),
         Mend::TakeBack(key, user, tables) => under_lock(parts, key, Work::TakeBack(user, tables)).await,
         Mend::Drop(key, user) => under_lock(parts, key, Work::Drop(user)).await,
         Mend::Forget(key, expect) => forget(parts, key, *expect).await,

@@ -38,7 +38,8 @@ use std::sync::Arc;
 use crate::bucket::{Bucket, ObjectSubscription};
 use crate::fulfilment::Parts;
 use crate::model::{
-    ConnectionId, EnvironmentId, MappingRecord, Owner, SecretName, SourceKey, Subscription, TableName, UserName, Wanted,
+    ConnectionId, EnvironmentId, MappingRecord, Owner, SecretName, SourceKey, Subscription, TableName, TurnId,
+    UserName, Wanted,
 };
 use crate::store::{Expect, Key};
 use crate::{CredentialStore, Fulfilment, Result};
@@ -188,8 +189,8 @@ pub enum Mend {
     },
     /// Undo what a dead run has left half done, and clean up after it.
     Tidy(Box<Subscription>, Option<TableName>),
-    /// Go on with the rotation that is under way.
-    Rotate(SourceKey),
+    /// Go on with this rotation, if it is still under way.
+    Rotate(SourceKey, TurnId),
     /// Take these tables from the user, if the record still does not have them.
     TakeBack(SourceKey, UserName, Vec<TableName>),
     /// Drop the user, if there still is no record of it.
@@ -233,7 +234,7 @@ impl fmt::Display for Mend {
                 )
             }
             Self::Tidy(..) => f.write_str("undo what the dead run has left, and clean up"),
-            Self::Rotate(key) => write!(f, "go on with the rotation of the credentials of {}", key.environment),
+            Self::Rotate(key, _) => write!(f, "go on with the rotation of the credentials of {}", key.environment),
             Self::TakeBack(_, user, tables) => {
                 let tables: Vec<_> = tables.iter().map(ToString::to_string).collect();
                 write!(f, "revoke read on {} from {user}", tables.join(", "))

@@ -107,8 +107,8 @@ fn unknown_environment(environment: &EnvironmentId) -> String {
 fn environments_in(user: &str, naming: UserNaming) -> impl Iterator<Item = EnvironmentId> {
     let folded = user.starts_with("DZ_");
     let user = if folded { user.to_lowercase() } else { user.to_owned() };
-    let of_spare = user.strip_suffix(UserNaming::SPARE).map(str::to_owned);
-    std::iter::once(user).chain(of_spare).filter_map(move |user| {
+    let of_spare = user.strip_suffix(UserNaming::SPARE).map(|user| (user.to_owned(), UserNaming::PerConnection));
+    std::iter::once((user.clone(), naming)).chain(of_spare).filter_map(|(user, naming)| {
         let rest = user.get(PREFIX.len()..)?;
         let id = match naming {
             UserNaming::PerConnection => rest.rsplit_once('_')?.0,

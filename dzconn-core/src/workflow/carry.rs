@@ -26,6 +26,7 @@ enum At {
     Copy(Box<Seen<SourceRecord>>),
     Source(Box<Seen<SourceRecord>>, Option<Box<StoredSecret>>),
     CopyWrite(Box<Seen<SourceRecord>>),
+    Otherwise(Box<Seen<SourceRecord>>),
     TurnOver(Box<StoredSecret>),
     Gone,
     End,
@@ -83,10 +84,17 @@ impl CarryRun {
             (At::Begin, Answer::Begin) | (At::TurnOver(_), Answer::Wrote(WriteOutcome::Conflict)) => {
                 self.read_record(At::Record)
             }
-            (At::Record, Answer::Records(records)) => match self.living(records)? {
-                Some(source) if stage(&source) == Some(TurnStage::Delivering) => self.read_copy(Box::new(source)),
-                // Another run has confirmed it.
-                _ => Ok(Err(None)),
+            (At::Record, Answer::Records(records)) => {
+                let living = self.living(records)?;
+                self.with_record(living)
+            }
+            (At::Otherwise(before), Answer::Records(records)) => match self.living(records)? {
+                Some(source) if source == *before => Err(Failure::found(
+                    ErrorKind::SecretInvalid,
+                    "the environment's secret names another user than the record does: somebody may have taken the rotation back",
+                )),
+                // It was read in a later turn.
+                living => self.with_record(living),
             },
             (At::Copy(source), Answer::Slot(Slot::Live(copy))) => self.read_source(source, Some(copy)),
             (At::Copy(source), Answer::Slot(Slot::Empty)) => self.read_source(source, None),
@@ -107,6 +115,14 @@ impl CarryRun {
                 None => Ok(Err(None)),
             },
             _ => Err(OUT_OF_STEP),
+        }
+    }
+
+    fn with_record(&mut self, living: Option<Seen<SourceRecord>>) -> Step {
+        match living {
+            Some(source) if stage(&source) == Some(TurnStage::Delivering) => self.read_copy(Box::new(source)),
+            // Another run has confirmed it.
+            _ => Ok(Err(None)),
         }
     }
 
@@ -147,6 +163,10 @@ impl CarryRun {
         secret: &StoredSecret,
         fresh: &mut dyn Fresh,
     ) -> Step {
+        // Two that are equal, but not what this turn has made, do not end it: the next would set the password that they hold.
+        if source.record.generation.as_ref().is_none_or(|living| living.user != secret.credentials.user) {
+            return self.read_record(At::Otherwise(source));
+        }
         let Subscription { domain, consumer, .. } = &self.task.subscription;
         let tags = SecretTags {
             domain: domain.clone(),

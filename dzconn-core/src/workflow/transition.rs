@@ -62,7 +62,7 @@ pub(crate) enum Move {
     Revoked,
     /// The user is gone and its secret's name burnt.
     Retire,
-    /// A rotation is about to begin. `spare` is what the other user is called if there was none so far.
+    /// A rotation is about to begin, or to propose another value. `spare` is what the other user is called if there was none so far.
     Turn { spare: UserName, id: TurnId },
     /// The spare is as good as the user: from now on its credentials may become the current ones.
     Ready,
@@ -182,6 +182,10 @@ fn turn(generation: &mut Generation, step: &Move) -> Result<(), Failure> {
         (Move::Turn { spare, id }, turn @ None) if *spare != generation.user || generation.spare.is_some() => {
             *turn = Some(Turn { id: *id, stage: TurnStage::Preparing });
             generation.spare.get_or_insert_with(|| spare.clone());
+        }
+        // Nothing was sent yet that would make the value of before the current one.
+        (Move::Turn { id, .. }, Some(turn)) if turn.stage == TurnStage::Preparing && generation.spare.is_some() => {
+            turn.id = *id;
         }
         (Move::Ready, Some(turn)) if turn.stage == TurnStage::Preparing => turn.stage = TurnStage::Ready,
         (Move::Swap, Some(turn)) if turn.stage == TurnStage::Ready => {

@@ -171,8 +171,14 @@ impl Run {
                     return self.part = Part::Over(Outcome::Revoked);
                 }
                 let (subscription, wish) = (subscription("none", "none"), Wanted::Retain);
-                let order =
-                    Order { subscription, wish, errand: Errand::Rotate, ask: true, table: None, consumer_only: false };
+                let order = Order {
+                    subscription,
+                    wish,
+                    errand: Errand::Rotate(None),
+                    ask: true,
+                    table: None,
+                    consumer_only: false,
+                };
                 return self.take(vec![order], scenario.rules);
             }
             Job::Rotate => return self.part = Part::Foreign(Foreign::Rotate),

@@ -13,7 +13,7 @@ use dzconn_core::{Engines, Error, ErrorKind, Fulfilment, Result, Secret, Timesta
 
 use crate::world::{CONSUMER, PRODUCER, World, id, table};
 
-async fn look(world: &World) -> Vec<Finding> {
+pub(crate) async fn look(world: &World) -> Vec<Finding> {
     world.fulfilment.reconcile(&Scope::default()).await.unwrap()
 }
 
@@ -37,7 +37,7 @@ async fn mend(world: &World) -> Vec<Finding> {
 }
 
 /// Lets a day pass since every record was written.
-fn age(world: &World) {
+pub(crate) fn age(world: &World) {
     let yesterday = Timestamp::from_seconds(Timestamp::now().seconds() - 24 * 3600);
     for (key, stored) in world.tracking.snapshot().iter() {
         let mut stored = stored.clone();
@@ -444,7 +444,7 @@ async fn an_unfinished_rotation_is_found_and_finished() {
             [] => assert!(young.is_empty()),
             [found] => {
                 assert_eq!(found.problem, Problem::HalfDone, "{found:?}");
-                assert!(matches!(found.mend, Mend::Rotate(_)), "{found:?}");
+                assert!(matches!(found.mend, Mend::Rotate(..)), "{found:?}");
                 stages.insert(found.detail.split(';').next().unwrap_or_default().to_owned());
                 assert_eq!(world.fulfilment.mend(found).await.unwrap(), Mended::Done);
                 assert_eq!(world.fulfilment.mend(found).await.unwrap(), Mended::Gone);

@@ -5,13 +5,15 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use dzconn_core::fulfilment::{PlannedStep, Rotated, Rotation};
-use dzconn_core::model::{Credentials, Generation, TurnStage};
+use dzconn_core::model::{Credentials, Generation, Turn, TurnId, TurnStage};
 use dzconn_core::portal::Wanted;
+use dzconn_core::reconcile::Mended;
 use dzconn_core::store::Record;
 use dzconn_core::testkit::faults::When;
-use dzconn_core::{ErrorKind, Result};
+use dzconn_core::{Changed, ErrorKind, Result};
 
-use crate::world::{CONSUMER, World, id, table};
+use crate::reconcile::{age, look};
+use crate::world::{CONSUMER, PRODUCER, World, id, table};
 
 async fn rotate(world: &World) -> Result<Rotation> {
     world.fulfilment.rotate(&world.engine.source().connection, &id("env1")).await
@@ -103,14 +105,48 @@ async fn what_an_older_system_granted_is_granted_once_more_first() {
     everything_goes(&world, "an older system's").await;
 }
 
+/// A first grant that died before it was delivered does not say where the environment lives. No copy is made anywhere else.
+#[tokio::test]
+async fn an_environment_whose_account_nobody_knows() {
+    let mut refused = 0;
+    for n in 0.. {
+        let world = World::new();
+        let subscription = world.subscription("employees");
+        world.want(&subscription, Wanted::Grant);
+        world.spy.fail(n, When::Before, ErrorKind::AdminDenied);
+        drop(world.fulfilment.grant(&subscription).await);
+        let died = world.spy.calls().len() > n;
+        world.spy.heal();
+        let before = (world.tracking.snapshot(), world.vault.snapshot());
+        if let Err(error) = rotate(&world).await {
+            assert_eq!((error.kind(), error.left()), (ErrorKind::InvalidInput, Changed::Nothing), "call {n}: {error}");
+            assert!(error.advice().unwrap().contains("once more"), "{error}");
+            assert_eq!(before, (world.tracking.snapshot(), world.vault.snapshot()), "call {n}");
+            refused += 1;
+        }
+        let at_home = world.vault.live().into_iter().filter(|(account, ..)| account.as_str() == PRODUCER).count();
+        assert!(at_home <= 1, "call {n}: a copy in the producer's account");
+        world.grant(&subscription).await;
+        rotated(&world).await;
+        assert_eq!((held(&world).user, world.readable()), (generation(&world).user, vec!["employees"]), "call {n}");
+        everything_goes(&world, "granted once more").await;
+        if !died {
+            break;
+        }
+    }
+    assert!(refused > 1, "{refused}");
+}
+
 /// Somebody else's rotation is not disturbed; and a table that is gone keeps nobody from rotating.
 #[tokio::test]
 async fn what_others_do_meanwhile() {
     let world = set_up(&["employees", "offices"], 0).await;
     let (before, name) = (held(&world), generation(&world).secret);
-    let producer = id(crate::world::PRODUCER);
+    let producer = id(PRODUCER);
     world.vault.set_pending(&producer, &name, true);
-    assert_eq!(rotate(&world).await.unwrap_err().kind(), ErrorKind::Contention);
+    let error = rotate(&world).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Contention);
+    assert!(error.advice().unwrap().contains("AWSPENDING"), "{error}");
     assert_eq!((held(&world), generation(&world).spare), (before, None), "nothing was begun");
     world.vault.set_pending(&producer, &name, false);
 
@@ -118,6 +154,128 @@ async fn what_others_do_meanwhile() {
     rotated(&world).await;
     assert_eq!(world.readable(), ["employees"]);
     everything_goes(&world, "a table that was gone").await;
+}
+
+/// Where somebody takes the producer's secret back, copy and secret are equal again, but the turn has not come to its end.
+#[tokio::test]
+async fn a_rotation_that_somebody_takes_back_is_not_confirmed() {
+    let world = set_up(&["employees"], 0).await;
+    let before = held(&world);
+    world.spy.fail(15, When::Before, ErrorKind::AdminDenied);
+    rotate(&world).await.unwrap_err();
+    world.spy.heal();
+    let Generation { secret, user, .. } = generation(&world);
+    let made = world.vault.live().into_iter().find(|(_, name, _)| *name == secret).unwrap().2;
+    assert_eq!(made.user, user);
+    world.vault.put_raw(&id(PRODUCER), &secret, before.to_json());
+    for _ in 0..2 {
+        assert_eq!(rotate(&world).await.unwrap_err().kind(), ErrorKind::SecretInvalid);
+        assert_eq!((held(&world), generation(&world).stage()), (before.clone(), Some(TurnStage::Delivering)));
+        assert_eq!(world.readable(), ["employees"]);
+    }
+    world.vault.put_raw(&id(PRODUCER), &secret, made.to_json());
+    rotated(&world).await;
+    let now = held(&world);
+    assert_eq!((now.user, now.password.expose(), generation(&world).turn), (made.user, made.password.expose(), None));
+    everything_goes(&world, "taken back by somebody").await;
+}
+
+/// A password that the source refuses is given up for another; so it is where the run dies in between.
+#[tokio::test]
+async fn a_proposed_password_that_the_source_refuses() {
+    let proposals = |calls: &[String]| calls.iter().filter(|call| *call == "secret.propose").count();
+    // The spare is made, or given a password.
+    for (rotations, call) in [(0, 7), (2, 8)] {
+        for polls in 1.. {
+            let world = set_up(&["employees"], rotations).await;
+            world.spy.fail(call, When::Before, ErrorKind::PasswordRejected);
+            let ended = {
+                let mut rotating = pin!(rotate(&world));
+                let mut context = Context::from_waker(Waker::noop());
+                (0..polls).any(|_| match rotating.as_mut().poll(&mut context) {
+                    Poll::Ready(rotation) => matches!(rotation.unwrap(), Rotation::Rotated(_)),
+                    Poll::Pending => false,
+                })
+            };
+            let calls: Vec<_> = world.spy.calls().iter().map(ToString::to_string).collect();
+            world.spy.heal();
+            if ended {
+                assert_eq!((generation(&world).turn, proposals(&calls)), (None, 2), "{calls:?}");
+                break;
+            }
+            let context = format!("refused after {rotations} rotations, and cut after {polls} polls");
+            assert_eq!(world.readable(), ["employees"], "{context}");
+            afterwards(&world, &["employees"], "the same again", &context).await;
+        }
+    }
+}
+
+/// Where the secret is corrected after a value was proposed, the correction is not undone.
+#[tokio::test]
+async fn a_secret_that_is_corrected_while_it_is_rotated() {
+    let world = set_up(&["employees"], 0).await;
+    world.spy.fail(7, When::Before, ErrorKind::AdminDenied);
+    assert_eq!(rotate(&world).await.unwrap_err().kind(), ErrorKind::AdminDenied);
+    world.spy.heal();
+    let Generation { secret, turn, .. } = generation(&world);
+    assert_eq!(turn.unwrap().stage, TurnStage::Preparing);
+    let mut corrected = held(&world);
+    assert_eq!(corrected.ssl, Some(false));
+    corrected.ssl = Some(true);
+    world.vault.put_raw(&id(PRODUCER), &secret, corrected.to_json());
+    rotated(&world).await;
+    let now = held(&world);
+    assert_eq!((now.ssl, now.user), (Some(true), generation(&world).user));
+    assert_eq!(world.readable(), ["employees"]);
+    everything_goes(&world, "a corrected secret").await;
+}
+
+/// A record that somebody has edited is told from one that is in the middle of a rotation.
+#[tokio::test]
+async fn a_record_that_was_edited_is_not_rotated() {
+    let edits: [fn(&mut Generation); 2] = [
+        |generation| generation.spare = Some(generation.user.clone()),
+        |generation| generation.turn = Some(Turn { id: TurnId::from_bits(7), stage: TurnStage::Preparing }),
+    ];
+    for edit in edits {
+        let world = set_up(&["employees"], 0).await;
+        let before = held(&world);
+        for (key, stored) in world.tracking.snapshot().iter() {
+            let mut stored = stored.clone();
+            if let Record::Source(source) = &mut stored.record {
+                edit(source.generation.as_mut().unwrap());
+                world.tracking.insert(key.clone(), stored);
+            }
+        }
+        let error = rotate(&world).await.unwrap_err();
+        assert_eq!((error.kind(), held(&world)), (ErrorKind::RecordInvalid, before), "{error}");
+    }
+}
+
+/// A finding of one rotation is no reason to go on with the next.
+#[tokio::test]
+async fn another_rotation_than_the_one_that_was_found_is_left_alone() {
+    let world = World::new();
+    let (connection, environment) = (world.engine.source().connection, id("env1"));
+    world.grant(&world.subscription("employees")).await;
+    let mut found = Vec::new();
+    for call in [7, 6] {
+        world.spy.calls();
+        world.spy.fail(call, When::Before, ErrorKind::AdminDenied);
+        world.fulfilment.rotate(&connection, &environment).await.unwrap_err();
+        world.spy.heal();
+        age(&world);
+        found.extend(look(&world).await);
+        if found.len() == 1 {
+            world.fulfilment.rotate(&connection, &environment).await.unwrap();
+            age(&world);
+        }
+    }
+    let before = world.tracking.snapshot();
+    assert_eq!(world.fulfilment.mend(&found[0]).await.unwrap(), Mended::Gone);
+    assert_eq!(before, world.tracking.snapshot());
+    assert_eq!(world.fulfilment.mend(&found[1]).await.unwrap(), Mended::Done);
+    assert_eq!((look(&world).await, world.readable()), (vec![], vec!["employees"]));
 }
 
 /// A planned rotation says what a real one does, changes nothing and holds no password.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rotate::version;
+use super::rotate::is_own;
 use super::{At, Change, Delivery, Did, OUT_OF_STEP, ProducerRun, ProducerTask, Step};
 use crate::ErrorKind;
 use crate::engine::{Login, Reads};
@@ -10,7 +10,7 @@ use crate::model::{
     Credentials, Generation, Phase, SecretName, SecretTags, SourceEndpoint, SourceRecord, Subscription, Target,
     TurnStage, UserName,
 };
-use crate::store::{NewSecret, SecretVersion, Slot};
+use crate::store::{NewSecret, Slot};
 use crate::workflow::effect::{Effect, Failure, Fresh};
 use crate::workflow::transition::Move;
 
@@ -115,9 +115,10 @@ impl ProducerRun {
 
     /// The stored password does not log in. Before it is set, look again: somebody may be rotating it.
     pub(super) fn with_secret_again(&mut self, slot: Slot) -> Step {
+        let turn = self.generation()?.turn;
         match slot {
             // Under the lock, our own is a dead run's, and does not touch this user.
-            Slot::Live(now) if now.pending.is_some() && now.pending != self.own_pending()? => {
+            Slot::Live(now) if now.pending.as_ref().is_some_and(|pending| !is_own(turn, pending)) => {
                 Err(Failure::found(ErrorKind::Contention, "the user's password is being rotated by somebody else"))
             }
             Slot::Live(now) if self.secret.as_ref().is_some_and(|seen| seen.version == now.version) => {
@@ -132,10 +133,6 @@ impl ProducerRun {
             }
             Slot::Empty | Slot::Burnt => self.read(),
         }
-    }
-
-    fn own_pending(&self) -> Result<Option<SecretVersion>, Failure> {
-        Ok(self.generation()?.turn.map(|turn| version(turn.id)))
     }
 
     pub(super) fn delivered(&mut self, did: fn(Delivery) -> Did) -> Step {

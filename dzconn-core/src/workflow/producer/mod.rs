@@ -134,7 +134,7 @@ impl ProducerRun {
     pub fn new(task: Arc<ProducerTask>) -> Self {
         let (wish, course) = match task.errand {
             Errand::Tidy => (Wanted::Revoke, Course::Undo),
-            Errand::Rotate => (Wanted::Retain, Course::Forward),
+            Errand::Rotate(_) => (Wanted::Retain, Course::Forward),
             Errand::Fulfil | Errand::Leave | Errand::End => (task.wish, Course::Forward),
         };
         Self {
@@ -208,7 +208,7 @@ impl ProducerRun {
 
     /// What is not taken back when the run fails.
     fn lasting(&self) -> Change {
-        if self.task.errand == Errand::Rotate { Change::Made } else { Change::Took }
+        if self.task.errand.rotates() { Change::Made } else { Change::Took }
     }
 
     /// The session is gone, and the lock with it: somebody else may have been at work since.
@@ -230,7 +230,9 @@ impl ProducerRun {
     fn answered(&mut self, at: At, answer: Answer, fresh: &mut dyn Fresh) -> Step {
         match (at, answer) {
             (At::Begin, Answer::Begin) => self.go(At::Lock, Effect::Lock),
-            (At::Lock, Answer::Done) if self.task.ask && !matches!(self.task.errand, Errand::Tidy | Errand::Rotate) => {
+            (At::Lock, Answer::Done)
+                if self.task.ask && !matches!(self.task.errand, Errand::Tidy | Errand::Rotate(_)) =>
+            {
                 self.go(At::Ask, Effect::Ask)
             }
             (At::Lock, Answer::Done) => self.with_wish(),
@@ -281,7 +283,7 @@ impl ProducerRun {
             (At::Drop, Answer::Done) => self.drop_next(),
             (At::Burn, Answer::Done) => self.write(&Move::Retire, At::Retire, fresh),
             (At::Pending, Answer::Slot(slot)) => self.with_pending(slot, fresh),
-            (At::Propose, Answer::Slot(slot)) => self.with_proposed(slot),
+            (At::Propose, Answer::Slot(slot)) => self.with_proposed(slot, fresh),
             (At::Spare, Answer::Created(created)) => self.with_spare(created),
             (At::SparePassword, Answer::Done) => self.go(At::Tables, Effect::Tables),
             (At::Tables, Answer::Tables(tables)) => self.with_tables(tables),
@@ -313,7 +315,7 @@ impl ProducerRun {
     }
 
     fn with_view(&mut self, fresh: &mut dyn Fresh) -> Step {
-        if self.task.errand == Errand::Rotate {
+        if self.task.errand.rotates() {
             return self.rotate(fresh);
         }
         let Some(source) = self.source() else {
@@ -368,7 +370,7 @@ impl ProducerRun {
             At::Retain(_) => self.delivered(Did::Retained),
             At::IntendRevoke(_) => self.revoke(fresh),
             // A rotation has only made room.
-            At::Revoked(_) if self.task.errand == Errand::Rotate => self.with_view(fresh),
+            At::Revoked(_) if self.task.errand.rotates() => self.with_view(fresh),
             At::Revoked(_) => self.unlock(),
             At::IntendTurn(_) => self.propose(fresh),
             At::Ready(_) => self.promote(),
@@ -383,16 +385,22 @@ impl ProducerRun {
 
     // ---- failures
 
-    fn failed(&mut self, failure: Failure, fresh: &mut dyn Fresh) -> Step {
+    fn failed(&mut self, mut failure: Failure, fresh: &mut dyn Fresh) -> Step {
         let at = self.at.clone();
         let passing = failure.kind.is_retryable();
         let kind = failure.kind;
         if at == At::StillReads {
-            self.reads = Reads::CannotTell(kind.to_string());
-            return self.write(&Move::Revoked, At::Revoked, fresh);
+            return self.with_reads(Reads::CannotTell(kind.to_string()), fresh);
         }
         if at == At::SpareGrant && kind == ErrorKind::TableNotFound {
-            return self.granted_to_spare(false);
+            match self.granted_to_spare(false) {
+                Ok(effect) => return Ok(effect),
+                Err(none_is_there) => failure = none_is_there,
+            }
+        }
+        let refused = matches!(at, At::Spare | At::SparePassword) && kind == ErrorKind::PasswordRejected;
+        if refused && self.may_propose_anew()? {
+            return self.propose_anew(fresh);
         }
         self.failure.get_or_insert(failure.clone());
         match at {

@@ -1,9 +1,9 @@
 //! The steps of a rotation: the other user is made as good as the one that the secret names, and then the secret names it.
 
-use super::{At, Change, Course, Did, Handover, OUT_OF_STEP, ProducerRun, Step, same_address};
+use super::{At, Change, Course, Did, Errand, Handover, OUT_OF_STEP, ProducerRun, Step, same_address};
 use crate::ErrorKind;
 use crate::engine::{Created, Login, Reads};
-use crate::model::{Credentials, Generation, Phase, TableName, TurnId, TurnStage, UserName};
+use crate::model::{Credentials, Generation, Phase, TableName, Turn, TurnId, TurnStage, UserName};
 use crate::store::{Key, SecretVersion, Slot, Stored, StoredSecret};
 use crate::workflow::effect::{Effect, Failure, Fresh};
 use crate::workflow::transition::{Move, source_of};
@@ -19,6 +19,8 @@ pub(super) struct Rotating {
     granted: Option<TableName>,
     /// Whether the spare was seen to be as good as the user.
     prepared: bool,
+    /// Whether this run has given up a value that was proposed. The next is its last.
+    anew: bool,
 }
 
 const GONE: Failure = Failure::found(ErrorKind::SecretGone, "the environment's secret was deleted, but not by dzconn");
@@ -26,7 +28,7 @@ const GONE: Failure = Failure::found(ErrorKind::SecretGone, "the environment's s
 impl ProducerRun {
     /// The record has been read, and a rotation is what the run has come for.
     pub(super) fn rotate(&mut self, fresh: &mut dyn Fresh) -> Step {
-        self.rotating = Rotating { prepared: self.rotating.prepared, ..Rotating::default() };
+        self.rotating = Rotating { tables: Vec::new(), granted: None, proposed: None, ..self.rotating };
         let Some(source) = self.source() else { return self.unlock() };
         match source.phase {
             Phase::Dropping => return self.drop_users(),
@@ -41,7 +43,19 @@ impl ProducerRun {
             }
             Phase::Active => {}
         }
-        let Generation { turn, secret, .. } = self.generation()?.clone();
+        let Generation { turn, secret, user, spare, .. } = self.generation()?.clone();
+        if spare.as_ref() == Some(&user) || turn.is_some() && spare.is_none() {
+            return Err(Failure::found(
+                ErrorKind::RecordInvalid,
+                "the source record names no second user, or the same one twice: somebody may have edited it",
+            ));
+        }
+        // What has ended meanwhile, or has been followed by another, is not begun again.
+        if let Errand::Rotate(Some(wanted)) = self.task.errand
+            && turn.map_or(self.tally.turn.is_none(), |turn| turn.id != wanted && self.tally.turn != Some(turn.id))
+        {
+            return self.unlock();
+        }
         match turn {
             // What this run had begun, another has finished.
             None if self.tally.turn.is_some() => self.hand_over(),
@@ -64,8 +78,7 @@ impl ProducerRun {
         if secret.credentials.user != *user {
             return Err(named_otherwise());
         }
-        let ours = turn.map(|turn| version(turn.id));
-        if secret.pending.is_some() && secret.pending != ours {
+        if secret.pending.as_ref().is_some_and(|pending| !is_own(*turn, pending)) {
             return Err(Failure::found(ErrorKind::Contention, "the user's password is being rotated by somebody else"));
         }
         let begun = turn.is_some();
@@ -85,6 +98,7 @@ impl ProducerRun {
     pub(super) fn propose(&mut self, fresh: &mut dyn Fresh) -> Step {
         let (turn, spare) = self.turn()?;
         self.tally.turn = Some(turn);
+        self.note(Change::Made);
         let mut credentials = self.credentials()?;
         credentials.user = spare;
         credentials.password = fresh.password();
@@ -92,14 +106,37 @@ impl ProducerRun {
         self.go(At::Propose, Effect::Propose(name, version(turn), credentials))
     }
 
-    pub(super) fn with_proposed(&mut self, slot: Slot) -> Step {
+    pub(super) fn with_proposed(&mut self, slot: Slot, fresh: &mut dyn Fresh) -> Step {
         let Slot::Live(proposed) = slot else { return Err(GONE) };
         if proposed.credentials.user != self.turn()?.1 {
             return Err(named_otherwise());
         }
         let credentials = Box::new(proposed.credentials);
+        let Credentials { user, password, .. } = (*credentials).clone();
+        // Everything else is what the secret says by now.
+        if *credentials != (Credentials { user, password, ..*self.credentials()? }) {
+            if self.may_propose_anew()? {
+                return self.propose_anew(fresh);
+            }
+            return Err(Failure::found(
+                ErrorKind::SecretInvalid,
+                "the environment's secret was changed since a rotation proposed another value for it",
+            ));
+        }
         self.rotating.proposed = Some(credentials.clone());
         self.go(At::Spare, Effect::CreateUser(credentials))
+    }
+
+    /// Whether what was proposed can still be given up: once the turn is Ready, a promotion of it may be in flight.
+    pub(super) fn may_propose_anew(&self) -> Result<bool, Failure> {
+        Ok(!self.rotating.anew && self.generation()?.stage() == Some(TurnStage::Preparing))
+    }
+
+    /// What was proposed is of no use, and under its version no other value can be put.
+    pub(super) fn propose_anew(&mut self, fresh: &mut dyn Fresh) -> Step {
+        self.rotating.anew = true;
+        let (turn, spare) = self.turn()?;
+        self.write(&Move::Turn { spare, id: turn.next() }, At::IntendTurn, fresh)
     }
 
     /// A spare that is there has the password of the last turn but one, which the consumer's copy does not hold any more.
@@ -234,6 +271,12 @@ impl ProducerRun {
     fn proposed(&self) -> Result<Box<Credentials>, Failure> {
         self.rotating.proposed.clone().ok_or(OUT_OF_STEP)
     }
+}
+
+/// Whether the version that is pending is what this turn has put down, or has given up: a run may have died before its next value
+/// took the place.
+pub(super) fn is_own(turn: Option<Turn>, pending: &SecretVersion) -> bool {
+    turn.is_some_and(|Turn { id, .. }| [id, id.previous()].map(version).contains(pending))
 }
 
 /// What a rotation calls its version of the secret.

@@ -2,7 +2,7 @@
 
 use crate::engine::Reads;
 use crate::model::{
-    GenerationId, Principal, SecretId, SecretName, SourceEndpoint, Subscription, TableName, UserName, Wanted,
+    GenerationId, Principal, SecretId, SecretName, SourceEndpoint, Subscription, TableName, TurnId, UserName, Wanted,
 };
 use crate::workflow::effect::Failure;
 
@@ -46,8 +46,15 @@ pub enum Errand {
     /// The environment ends: the asset is taken back whatever is wanted of it, retained access too. Nobody is asked.
     End,
     /// The environment gets new credentials. It is of no asset: the subscription says only whose and where. Nobody is asked, and
-    /// what dead runs have left half done is undone first.
-    Rotate,
+    /// what dead runs have left half done is undone first. Where a turn is named, only that one is gone on with, and none begun.
+    Rotate(Option<TurnId>),
+}
+
+impl Errand {
+    /// Whether it is a rotation.
+    pub const fn rotates(self) -> bool {
+        matches!(self, Self::Rotate(_))
+    }
 }
 
 /// What the producer's part has brought about.

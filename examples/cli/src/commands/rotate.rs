@@ -29,13 +29,18 @@ pub(crate) async fn rotate(world: World, args: RotateArgs) -> failure::Result {
     let parts = work(&world, &store, &fulfilment, &args).await;
     fulfilment.close().await;
     store.close().await;
-    let parts = parts.map_err(failed)?;
+    let (parts, unreadable) = parts.map_err(failed)?;
     world.output.show(
-        || json!({"rotations": parts.iter().map(|part| json(&world, part)).collect::<Vec<_>>()}),
+        || {
+            json!({
+                "rotations": parts.iter().map(|part| json(&world, part)).collect::<Vec<_>>(),
+                "errors": unreadable.iter().map(Failure::json).collect::<Vec<_>>(),
+            })
+        },
         |paint| parts.iter().map(|part| text(&world, paint, part)).collect(),
     );
     let mut exit = Exit::Done;
-    for failure in parts.iter().filter_map(|part| part.result.as_ref().err()) {
+    for failure in parts.iter().filter_map(|part| part.result.as_ref().err()).chain(&unreadable) {
         if !world.output.json {
             print_error(&failure.text(world.output.paint_errors));
         }
@@ -44,17 +49,24 @@ pub(crate) async fn rotate(world: World, args: RotateArgs) -> failure::Result {
     Ok(exit)
 }
 
-async fn work(world: &World, store: &Backend, fulfilment: &Fulfilment, args: &RotateArgs) -> Result<Vec<Part>> {
+async fn work(
+    world: &World,
+    store: &Backend,
+    fulfilment: &Fulfilment,
+    args: &RotateArgs,
+) -> Result<(Vec<Part>, Vec<Failure>)> {
     let progress = progress("rotating");
     let mut parts = Vec::new();
-    for key in chosen(world, store, args).await? {
+    let (keys, unreadable) = chosen(world, store, args).await?;
+    for key in keys {
         let name = world.directory.name_of(&key.connection);
         progress.say(format!("rotating {} at {name}", key.environment));
         let result = fulfilment.rotate(&key.connection, &key.environment).await;
         let what = format!("the credentials of {} at {name} were not rotated", key.environment);
         parts.push(Part { key, result: result.map_err(|error| Failure::new(what, error)) });
     }
-    Ok(parts)
+    let what = "what one record speaks of was not rotated";
+    Ok((parts, unreadable.into_iter().map(|error| Failure::new(what.to_owned(), error)).collect()))
 }
 
 /// What a rotation would do.
@@ -64,7 +76,11 @@ pub(super) async fn plan(world: World, args: RotateArgs) -> failure::Result {
     let fulfilment = world.fulfilment(&store).map_err(failed)?;
     let planning = async {
         let mut plans = Vec::new();
-        for key in chosen(&world, &store, &args).await? {
+        let (keys, unreadable) = chosen(&world, &store, &args).await?;
+        if let Some(error) = unreadable.into_iter().next() {
+            return Err(error);
+        }
+        for key in keys {
             let plan = fulfilment.plan_rotation(&key.connection, &key.environment).await?;
             plans.push((key, plan));
         }
@@ -98,24 +114,24 @@ pub(super) async fn plan(world: World, args: RotateArgs) -> failure::Result {
     Ok(Exit::Done)
 }
 
-/// What the command line means, out of what is recorded.
-async fn chosen(world: &World, store: &Backend, args: &RotateArgs) -> Result<Vec<SourceKey>> {
+/// What the command line means, out of what is recorded; and what of that cannot be read, which keeps nobody else from rotating.
+async fn chosen(world: &World, store: &Backend, args: &RotateArgs) -> Result<(Vec<SourceKey>, Vec<Error>)> {
     let environment = args.environment.as_deref().map(environment_id).transpose()?;
     let connection = match &args.source {
         Some(name) => Some(world.connection(&*store.tracking(), name).await?),
         None => None,
     };
-    let mut keys = Vec::new();
+    let (mut keys, mut unreadable) = (Vec::new(), Vec::new());
     for record in tracked::sources(&*store.tracking(), &Query::Sources(connection)).await? {
         match record {
             Ok(record) if environment.as_ref().is_none_or(|environment| record.key.environment == *environment) => {
                 keys.push(record.key);
             }
             Ok(_) => {}
-            Err(error) => return Err(error),
+            Err(error) => unreadable.push(error),
         }
     }
-    if keys.is_empty() && !args.all {
+    if keys.is_empty() && unreadable.is_empty() && !args.all {
         let of = environment.map_or_else(|| "any environment".to_owned(), |environment| environment.to_string());
         let at = args.source.as_ref().map_or_else(String::new, |source| format!(" at {source}"));
         return Err(Error::new(ErrorKind::InvalidInput, format!("nothing is recorded for {of}{at}"))
@@ -123,7 +139,7 @@ async fn chosen(world: &World, store: &Backend, args: &RotateArgs) -> Result<Vec
             .advise("`dzconn list` shows who can read what")
             .changed(Changed::Nothing));
     }
-    Ok(keys)
+    Ok((keys, unreadable))
 }
 
 fn outcome(part: &Part) -> &'static str {
