@@ -8,6 +8,8 @@
 //! principals that are allowed the same share a statement, or things that the same principals are allowed: whichever is
 //! shorter. A statement allows all its principals all its resources, so nothing is joined that would allow more than both did.
 
+mod others;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
@@ -120,41 +122,6 @@ impl Policy {
         sids.filter_map(|statement| sid(statement)).filter(|sid| sid.starts_with(&begins)).map(str::to_owned).collect()
     }
 
-    /// The statements of others that may let one of these principals read in the bucket, by `Sid` or number. What their
-    /// conditions say is not looked at.
-    pub fn others_for(&self, principals: &BTreeSet<Principal>) -> Vec<String> {
-        let reads = |statement: &Value| {
-            let actions = list(statement.get("Action").unwrap_or(&Value::Null));
-            let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-            let matches =
-                |pattern: &&str| ["s3:getobject", "s3:listbucket"].iter().any(|action| covers(pattern, action));
-            allows && actions.iter().any(matches)
-        };
-        let names = |statement: &Value| match statement.get("Principal") {
-            Some(Value::String(all)) => all == "*",
-            Some(Value::Object(kinds)) => {
-                let named = list(kinds.get("AWS").unwrap_or(&Value::Null));
-                named.iter().any(|named| *named == "*" || principals.iter().any(|principal| is_meant(named, principal)))
-            }
-            _ => false,
-        };
-        let all = (1..).zip(self.statements());
-        let others =
-            all.filter(|(_, statement)| self.read(statement).is_none() && reads(statement) && names(statement));
-        others.map(|(n, statement)| sid(statement).map_or_else(|| format!("number {n}"), str::to_owned)).collect()
-    }
-
-    /// The statements of others that name somebody who has been deleted: S3 takes no policy with such a statement.
-    pub fn orphaned(&self) -> Vec<String> {
-        let is_gone = |statement: &Value| {
-            let named = statement.get("Principal").and_then(|principal| principal.get("AWS")).unwrap_or(&Value::Null);
-            list(named).into_iter().any(is_unique_id)
-        };
-        let all = (1..).zip(self.statements());
-        let others = all.filter(|(_, statement)| self.read(statement).is_none() && is_gone(statement));
-        others.map(|(n, statement)| sid(statement).map_or_else(|| format!("number {n}"), str::to_owned)).collect()
-    }
-
     /// The policy in which the statements of these domains allow just this, and everything else is as it is.
     ///
     /// # Errors
@@ -225,20 +192,6 @@ impl Policy {
         let mut rights = self.rights(domain);
         rights.retain(|(principal, what)| !(principals.contains(principal) && reach.contains(what)));
         self.with(&Allowed::from([(domain.clone(), rights)]))
-    }
-
-    /// What is wanted, without those who have been deleted: in their place AWS has left an id, `AROA...` or `AIDA...`, which no
-    /// policy may be written with, and neither may one with the name that they had ("IAM identifiers", IAM User Guide).
-    /// Whoever is `living` is kept all the same.
-    #[must_use]
-    pub fn without_deleted(&self, mut wanted: Allowed, living: &BTreeSet<Principal>) -> Allowed {
-        for (domain, rights) in &mut wanted {
-            let there = self.rights(domain);
-            let left: BTreeSet<&Reach> =
-                there.iter().filter(|(who, _)| is_unique_id(who.as_str())).map(|(_, reach)| reach).collect();
-            rights.retain(|right| living.contains(&right.0) || there.contains(right) || !left.contains(&right.1));
-        }
-        wanted
     }
 
     fn version(&self) -> Option<&str> {
@@ -459,34 +412,6 @@ fn unescaped(text: &str) -> Option<String> {
 
 fn prefix(pattern: &str) -> Option<String> {
     unescaped(pattern.strip_suffix('*')?).filter(|prefix| prefix.is_empty() || prefix.ends_with('/'))
-}
-
-/// What AWS leaves in the place of a user or role that has been deleted ("IAM identifiers", IAM User Guide).
-fn is_unique_id(principal: &str) -> bool {
-    let rest = principal.strip_prefix("AIDA").or_else(|| principal.strip_prefix("AROA"));
-    rest.is_some_and(|rest| rest.len() >= 12 && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()))
-}
-
-/// Whether a statement's principal is this one, or its account.
-fn is_meant(named: &str, principal: &Principal) -> bool {
-    let account = principal.as_str().split(':').nth(4).unwrap_or_default();
-    let root = named.strip_suffix(":root").and_then(|arn| arn.rsplit(':').next());
-    named == principal.as_str() || (!account.is_empty() && (named == account || root == Some(account)))
-}
-
-/// Whether a pattern of actions, in whatever case, covers an action.
-fn covers(pattern: &str, action: &str) -> bool {
-    fn rest(pattern: &[u8], action: &[u8]) -> bool {
-        match (pattern.split_first(), action.split_first()) {
-            (None, None) => true,
-            (Some((b'*', after)), _) if rest(after, action) => true,
-            (Some((b'*', _)), Some((_, action))) => rest(pattern, action),
-            (Some((b'?', after)), Some((_, action))) => rest(after, action),
-            (Some((p, after)), Some((a, action))) => p.eq_ignore_ascii_case(a) && rest(after, action),
-            _ => false,
-        }
-    }
-    rest(pattern.as_bytes(), action.as_bytes())
 }
 
 fn unreadable(bucket: &Bucket, what: &str) -> Error {
