@@ -70,6 +70,9 @@ impl Worker {
         let policy = Policy::parse(&bucket, before.as_deref())?;
         let target = policy.without_deleted(target.allowed(), &living);
         let next = policy.with(&target)?;
+        if wanted == Wanted::Grant && next != policy {
+            policy.leaves_room(&target)?;
+        }
         let (mut allowed, mut taken_back) = (Vec::new(), Vec::new());
         for (domain, rights) in &target {
             let there = policy.rights(domain);

@@ -27,6 +27,9 @@ pub const LIMIT: usize = 20 * 1024;
 /// tags", IAM User Guide).
 const VERSION: &str = "2012-10-17";
 
+const GRANT_LESS: &str =
+    "let environments share a role, publish fewer and larger prefixes, or shorten the other statements";
+
 /// What every `Sid` of ours begins with. It may have letters and digits only.
 const SID: &str = "DzConn";
 const KINDS: [Kind; 3] = [Kind::Read, Kind::List, Kind::ListAll];
@@ -127,6 +130,58 @@ impl Policy {
     /// # Errors
     /// [`ErrorKind::LimitReached`] if it would be too long; [`ErrorKind::Refused`] if the policy's version has no way to say it.
     pub fn with(&self, wanted: &Allowed) -> Result<Self> {
+        let next = self.draft(wanted, Joined::Alike)?;
+        let bytes = next.bytes();
+        // What only takes away is not refused for what others have written.
+        if bytes <= LIMIT || bytes <= self.bytes() {
+            return Ok(next);
+        }
+        let what = format!("the policy of {} would have {bytes} bytes, and S3 takes {LIMIT}", self.bucket);
+        Err(Error::new(ErrorKind::LimitReached, what).at(Step::BucketPolicy).advise(self.way_out(wanted)))
+    }
+
+    /// That every revoke fits, too, in whatever order they come, once the policy is to allow this. Taking one principal's right
+    /// out of a joined statement leaves several, so a policy with less in it may be longer. Without any joining it never
+    /// is, and what is written is never longer than that: so it is that which must fit.
+    ///
+    /// # Errors
+    /// As of [`with`](Self::with).
+    pub fn leaves_room(&self, wanted: &Allowed) -> Result<()> {
+        let bytes = self.draft(wanted, Joined::Never)?.bytes();
+        if bytes <= LIMIT {
+            return Ok(());
+        }
+        let what = format!(
+            "the policy of {} could come to {bytes} bytes as subscriptions end one by one, and S3 takes {LIMIT}",
+            self.bucket
+        );
+        Err(Error::new(ErrorKind::LimitReached, what).at(Step::BucketPolicy).advise(GRANT_LESS))
+    }
+
+    /// What can be done where a policy is too long.
+    fn way_out(&self, wanted: &Allowed) -> String {
+        let adds = wanted.iter().any(|(domain, rights)| !rights.is_subset(&self.rights(domain)));
+        if adds {
+            return GRANT_LESS.to_owned();
+        }
+        let everybody: BTreeSet<&Principal> = wanted.values().flatten().map(|(who, _)| who).collect();
+        let fits = |who: &&&Principal| {
+            let mut less = wanted.clone();
+            less.values_mut().for_each(|rights| rights.retain(|right| right.0 != ***who));
+            self.draft(&less, Joined::Alike).is_ok_and(|policy| policy.bytes() <= LIMIT)
+        };
+        let first: Vec<_> = everybody.iter().filter(fits).take(3).map(|who| who.as_str()).collect();
+        if first.is_empty() {
+            return "shorten the statements of others in it".to_owned();
+        }
+        format!("shorten the statements of others in it, or end first all that {} reads there", first.join(" or "))
+    }
+
+    fn bytes(&self) -> usize {
+        self.text().map_or(0, |text| text.len())
+    }
+
+    fn draft(&self, wanted: &Allowed, joined: Joined) -> Result<Self> {
         let marks: BTreeMap<String, &Rights> = wanted.iter().map(|(domain, rights)| (mark(domain), rights)).collect();
         let is_ours = |statement: &Value| self.read(statement).is_some_and(|ours| marks.contains_key(&ours.mark));
         let (mut kept, mut place, mut before) = (Vec::new(), None, Vec::new());
@@ -139,7 +194,7 @@ impl Policy {
             }
         }
         let taken: BTreeSet<String> = kept.iter().filter_map(sid).map(str::to_owned).collect();
-        let ours: Vec<_> = marks.iter().flat_map(|(mark, rights)| self.write(mark, rights, &taken)).collect();
+        let ours: Vec<_> = marks.iter().flat_map(|(mark, rights)| self.write(mark, rights, &taken, joined)).collect();
         let plain = |statements: &[&Value]| -> BTreeSet<String> { statements.iter().map(|one| normal(one)).collect() };
         if plain(&before) == plain(&ours.iter().collect::<Vec<_>>()) && before.len() == ours.len() {
             return Ok(self.clone());
@@ -162,17 +217,7 @@ impl Policy {
         let fresh = || Map::from_iter([("Version".to_owned(), json!(VERSION))]);
         let mut document = self.document.clone().unwrap_or_else(fresh);
         document.insert("Statement".to_owned(), Value::Array(kept));
-        let next = Self { bucket: self.bucket.clone(), document: Some(document) };
-        let bytes = next.text().map_or(0, |text| text.len());
-        // What only takes away is not refused for what others have written.
-        let is_longer = || bytes > self.text().map_or(0, |text| text.len());
-        if bytes > LIMIT && is_longer() {
-            let what = format!("the policy of {} would have {bytes} bytes, and S3 takes {LIMIT}", self.bucket);
-            return Err(Error::new(ErrorKind::LimitReached, what).at(Step::BucketPolicy).advise(
-                "let environments share a role, publish fewer and larger prefixes, or shorten the other statements",
-            ));
-        }
-        Ok(next)
+        Ok(Self { bucket: self.bucket.clone(), document: Some(document) })
     }
 
     /// The policy in which these may do this too.
@@ -181,7 +226,12 @@ impl Policy {
     /// As of [`with`](Self::with).
     pub fn grant(&self, domain: &DomainId, principals: &BTreeSet<Principal>, reach: &BTreeSet<Reach>) -> Result<Self> {
         let more = principals.iter().flat_map(|principal| reach.iter().map(|reach| (principal.clone(), reach.clone())));
-        self.with(&Allowed::from([(domain.clone(), self.rights(domain).into_iter().chain(more).collect())]))
+        let wanted = Allowed::from([(domain.clone(), self.rights(domain).into_iter().chain(more).collect())]);
+        let next = self.with(&wanted)?;
+        if next != *self {
+            self.leaves_room(&wanted)?;
+        }
+        Ok(next)
     }
 
     /// The policy in which they may not, by a statement of ours. Who else still needs it is not known here.
@@ -266,7 +316,7 @@ impl Policy {
     }
 
     /// The statements that allow just this, in an order of their own.
-    fn write(&self, mark: &str, rights: &Rights, taken: &BTreeSet<String>) -> Vec<Value> {
+    fn write(&self, mark: &str, rights: &Rights, taken: &BTreeSet<String>, joined: Joined) -> Vec<Value> {
         let mut all = Vec::new();
         for kind in KINDS {
             let mut by_principal: BTreeMap<&Principal, BTreeSet<&Reach>> = BTreeMap::new();
@@ -275,20 +325,13 @@ impl Policy {
                 by_principal.entry(principal).or_default().insert(reach);
                 by_reach.entry(reach).or_default().insert(principal);
             }
-            let mut alike: BTreeMap<BTreeSet<&Reach>, BTreeSet<&Principal>> = BTreeMap::new();
-            for (principal, reach) in by_principal {
-                alike.entry(reach).or_default().insert(principal);
-            }
-            let mut shared: BTreeMap<BTreeSet<&Principal>, BTreeSet<&Reach>> = BTreeMap::new();
-            for (reach, principals) in by_reach {
-                shared.entry(principals).or_default().insert(reach);
-            }
-            let statement = |(principals, reach): (BTreeSet<&Principal>, BTreeSet<&Reach>)| {
-                self.statement(mark, kind, &principals, &reach, taken)
-            };
-            let one: Vec<_> = alike.into_iter().map(|(reach, principals)| statement((principals, reach))).collect();
-            let other: Vec<_> = shared.into_iter().map(statement).collect();
-            let length = |statements: &[Value]| statements.iter().map(|one| one.to_string().len()).sum::<usize>();
+            let statement =
+                |(principals, reach): (_, _)| -> Value { self.statement(mark, kind, &principals, &reach, taken) };
+            let turned = |(reach, principals): (_, _)| (principals, reach);
+            let one: Vec<_> = join(by_principal, joined).into_iter().map(statement).collect();
+            let other: Vec<_> = join(by_reach, joined).into_iter().map(turned).map(statement).collect();
+            // With the comma.
+            let length = |statements: &[Value]| statements.iter().map(|one| one.to_string().len() + 1).sum::<usize>();
             all.extend(if length(&other) < length(&one) { other } else { one });
         }
         all
@@ -327,6 +370,27 @@ impl Policy {
         statement
     }
 }
+
+/// Which statements become one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    Alike,
+    Never,
+}
+
+/// Those who have the same, together.
+fn join<'a, A: Ord, B: Ord>(each: BTreeMap<&'a A, BTreeSet<&'a B>>, joined: Joined) -> Vec<Group<'a, A, B>> {
+    if joined == Joined::Never {
+        return each.into_iter().map(|(one, has)| (BTreeSet::from([one]), has)).collect();
+    }
+    let mut alike: BTreeMap<BTreeSet<&B>, BTreeSet<&A>> = BTreeMap::new();
+    for (one, has) in each {
+        alike.entry(has).or_default().insert(one);
+    }
+    alike.into_iter().map(|(has, those)| (those, has)).collect()
+}
+
+type Group<'a, A, B> = (BTreeSet<&'a A>, BTreeSet<&'a B>);
 
 /// What a statement of ours allows, and whose it is.
 struct Ours {

@@ -78,12 +78,14 @@ impl Worker {
             // Who has written the policy after somebody had taken over must see to it, even if there is nothing else to do.
             let mut meddled = false;
             loop {
-                let Some(mut held) = self.take(task, meddled).await? else {
+                // Whatever this attempt changes or does not: an earlier one has.
+                let told = |error: Error| if meddled { error.changed(Changed::Unfinished) } else { error };
+                let Some(mut held) = self.take(task, meddled).await.map_err(told)? else {
                     return Ok(nothing());
                 };
                 match self.work(task, &mut held).await {
                     Ok(End::Done(outcome)) => return Ok(outcome),
-                    Ok(End::Failed(error)) => return Err(error),
+                    Ok(End::Failed(error)) => return Err(told(error)),
                     Ok(End::Lost) => {
                         meddled |= held.wrote;
                         tracing::debug!(bucket = %task.bucket, "another run has taken over");
@@ -94,7 +96,7 @@ impl Worker {
                         if !(wrote && again) {
                             self.release(held).await;
                         }
-                        return Err(if wrote || again { error } else { error.changed(Changed::Nothing) });
+                        return Err(told(if wrote || again { error } else { error.changed(Changed::Nothing) }));
                     }
                 }
             }
@@ -133,6 +135,9 @@ impl Worker {
             let all = target.allowed();
             let allowed = |policy: &Policy| policy.without_deleted(all.clone(), &living);
             let next = policy.with(&allowed(&policy)).map_err(nothing_yet)?;
+            if granted.is_some() && next != policy {
+                policy.leaves_room(&allowed(&policy)).map_err(nothing_yet)?;
+            }
             // As soon as the policy is written nothing in it says any more who has been deleted.
             let gone = left_out(&all, &allowed(&policy));
             target.take_out(&gone);
@@ -153,7 +158,9 @@ impl Worker {
             return Ok(End::Lost);
         }
         if let Some(error) = refused {
-            return Ok(End::Failed(error.changed(Changed::Nothing)));
+            // It may be that wider access was just taken back for it.
+            let left = if changed || had.is_some() { Changed::Unfinished } else { Changed::Nothing };
+            return Ok(End::Failed(error.changed(left)));
         }
         let Some(decided) = decided else { return Ok(End::Done(nothing())) };
         Ok(End::Done(match (access, task.mine.map(|(_, errand)| errand)) {
@@ -417,9 +424,10 @@ fn row_of(
 fn revoked(had: Option<ObjectAccess>, policy: &Policy, record: &BucketRecord, changed: bool) -> RevokedObjects {
     let Some(access) = had else { return RevokedObjects { access: None, changed, shared: false, others: Vec::new() } };
     let reach = access.objects.reach();
-    let shared =
-        record.allowed().values().flatten().any(|(who, what)| access.principals.contains(who) && reach.contains(what));
-    let others = policy.others_for(&access.principals);
+    // What is wider lets them read all of it, and what is narrower some.
+    let meets = |what: &Reach| reach.iter().any(|mine| mine.overlaps(what));
+    let shared = record.allowed().values().flatten().any(|(who, what)| access.principals.contains(who) && meets(what));
+    let others = policy.others_for(&access.principals, &record.domains);
     RevokedObjects { access: Some(access), changed, shared, others }
 }
 

@@ -249,12 +249,19 @@ async fn what_others_still_need_stays() {
     stage.assert_holds(&[&part, &whole, &other, &same], "without the prefix");
     assert!(stage.revoke(&whole).await.shared);
     stage.assert_holds(&[&part, &other, &same], "without the name");
+    // A part of it is still read.
     let revoked = stage.revoke(&same).await;
-    assert_eq!((revoked.changed, revoked.shared), (true, false));
+    assert_eq!((revoked.changed, revoked.shared), (true, true));
     stage.assert_holds(&[&part, &other], "without the other environment");
-    stage.revoke(&part).await;
+    assert!(!stage.revoke(&part).await.shared);
     stage.revoke(&other).await;
     stage.assert_holds(&[], "none");
+    // What is above it covers it.
+    let all = objects("env1", "a4", "");
+    stage.grant(&all).await;
+    stage.grant(&part).await;
+    let revoked = stage.revoke(&part).await;
+    assert_eq!((revoked.changed, revoked.shared), (true, true));
 }
 
 #[tokio::test]
@@ -274,7 +281,10 @@ async fn the_portal_has_the_last_word() {
     assert_eq!(stage.row(&sales).await.unwrap().state, ObjectState::Retained);
     // What is approved in part is refused, and what was granted before goes.
     stage.portal.want(id("fin"), sales.listing.id.clone(), Err(ErrorKind::Refused));
-    assert_eq!(stage.fulfilment.grant_objects(&sales).await.unwrap_err().kind(), ErrorKind::Refused);
+    let error = stage.fulfilment.grant_objects(&sales).await.unwrap_err();
+    assert_eq!((error.kind(), error.left()), (ErrorKind::Refused, Changed::Unfinished), "access went");
+    let error = stage.fulfilment.grant_objects(&sales).await.unwrap_err();
+    assert_eq!((error.kind(), error.left()), (ErrorKind::Refused, Changed::Nothing), "it had gone before");
     stage.assert_holds(&[], "refused");
     stage.want(&sales, Wanted::Retain);
     let outcome = stage.fulfilment.retain_objects(&sales).await.unwrap();

@@ -4,29 +4,35 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Allowed, Policy, Reach, Rights, list, sid};
-use crate::model::Principal;
+use super::{Allowed, Policy, Reach, Rights, list, mark, sid};
+use crate::model::{DomainId, Principal};
+
+/// What lets somebody read.
+const READS: [&str; 2] = ["s3:getobject", "s3:listbucket"];
 
 impl Policy {
-    /// The statements of others that may let one of these principals read in the bucket, by `Sid` or number. What their
-    /// conditions say is not looked at.
-    pub fn others_for(&self, principals: &BTreeSet<Principal>) -> Vec<String> {
+    /// The statements of others that may let one of these principals read in the bucket, by `Sid` or number. Ours are those of
+    /// these domains: another domain's, however alike, are somebody else's. What conditions say is not looked at.
+    pub fn others_for(&self, principals: &BTreeSet<Principal>, domains: &BTreeSet<DomainId>) -> Vec<String> {
+        let ours: BTreeSet<String> = domains.iter().map(mark).collect();
+        let is_ours = |statement: &Value| self.read(statement).is_some_and(|read| ours.contains(&read.mark));
         let reads = |statement: &Value| {
-            let actions = list(statement.get("Action").unwrap_or(&Value::Null));
-            let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-            let matches =
-                |pattern: &&str| ["s3:getobject", "s3:listbucket"].iter().any(|action| covers(pattern, action));
-            allows && actions.iter().any(matches)
+            let any = |name: &str, action: &str| texts(statement.get(name)).any(|pattern| covers(pattern, action));
+            let but = statement.get("NotAction").is_some();
+            READS.iter().any(|action| any("Action", action) || (but && !any("NotAction", action)))
         };
-        let names = |statement: &Value| match statement.get("Principal") {
-            Some(Value::String(all)) => all == "*",
-            Some(Value::Object(kinds)) => {
-                let named = list(kinds.get("AWS").unwrap_or(&Value::Null));
-                named.iter().any(|named| *named == "*" || principals.iter().any(|principal| is_meant(named, principal)))
+        let names = |statement: &Value| match (statement.get("Principal"), statement.get("NotPrincipal")) {
+            (Some(Value::String(all)), _) => all == "*",
+            (Some(Value::Object(kinds)), _) => texts(kinds.get("AWS"))
+                .any(|named| named == "*" || principals.iter().any(|principal| is_meant(named, principal))),
+            // Everybody but those; an account that is excepted does not except its roles for certain.
+            (None, Some(Value::Object(kinds))) => {
+                principals.iter().any(|principal| !texts(kinds.get("AWS")).any(|named| named == principal.as_str()))
             }
             _ => false,
         };
-        self.names_of(|statement| self.read(statement).is_none() && reads(statement) && names(statement))
+        let allows = |statement: &Value| statement.get("Effect").and_then(Value::as_str) == Some("Allow");
+        self.names_of(|statement| !is_ours(statement) && allows(statement) && reads(statement) && names(statement))
     }
 
     /// The statements of others that name somebody who has been deleted: S3 takes no policy with such a statement.
@@ -57,6 +63,10 @@ impl Policy {
         }
         wanted
     }
+}
+
+fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
+    list(value.unwrap_or(&Value::Null)).into_iter()
 }
 
 /// What AWS leaves in the place of a user or role that has been deleted ("IAM identifiers", IAM User Guide).
