@@ -167,7 +167,9 @@ impl Policy {
         let everybody: BTreeSet<&Principal> = wanted.values().flatten().map(|(who, _)| who).collect();
         let fits = |who: &&&Principal| {
             let mut less = wanted.clone();
-            less.values_mut().for_each(|rights| rights.retain(|right| right.0 != ***who));
+            for rights in less.values_mut() {
+                rights.retain(|right| right.0 != ***who);
+            }
             self.draft(&less, Joined::Alike).is_ok_and(|policy| policy.bytes() <= LIMIT)
         };
         let first: Vec<_> = everybody.iter().filter(fits).take(3).map(|who| who.as_str()).collect();

@@ -251,7 +251,9 @@ impl Worker {
             let mut wanted = allowed(&policy);
             // Whoever was left out once does not come back: what said that they have been deleted is overwritten.
             if let Some(least) = &least {
-                wanted.iter_mut().for_each(|(domain, rights)| rights.retain(|right| holds(least, domain, right)));
+                for (domain, rights) in &mut wanted {
+                    rights.retain(|right| holds(least, domain, right));
+                }
             }
             least = Some(wanted.clone());
             let next = policy.with(&wanted)?;

@@ -434,10 +434,10 @@ fn a_grant_that_would_leave_no_room_for_revokes_is_refused() {
     // It fits by itself, and would not without every other right.
     let full = empty.with(&wide).unwrap();
     let mut sparse = wide.clone();
-    sparse.values_mut().for_each(|rights| {
+    for rights in sparse.values_mut() {
         let half = rights.len() / 2;
         *rights = turned(rights.iter().cloned().collect(), 7).into_iter().take(half).collect();
-    });
+    }
     let error = full.with(&sparse).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LimitReached);
     assert!(!error.advice().unwrap().contains("publish fewer"), "{error:?}");
