@@ -83,7 +83,8 @@ impl S3Policies {
             Err(error) => error,
         };
         let is = error.raw_response().and_then(|response| response.headers().get(REGION)).map(str::to_owned);
-        let error = match is.map(Region::new).transpose()? {
+        // What is no region's name says nothing: the error does.
+        let error = match is.and_then(|is| Region::new(is).ok()) {
             Some(is) if is != asked => {
                 self.known.lock().await.regions.insert(bucket.clone(), is);
                 match call(self.place(bucket).await).await {

@@ -93,6 +93,12 @@ impl Session {
         Ok(sql::relations(tables))
     }
 
+    /// Who may not change a role, from 16 on, may still take back what it granted itself.
+    async fn take_back_own(&mut self, role: Role<'_>) -> Result<()> {
+        let found = self.wire.look("looking for what the user has", [], look::held(role, Scope::Database)).await?;
+        self.take_back_held(role, held(found), Scope::Database).await.map(drop)
+    }
+
     /// Takes back what was found, as the roles that granted it where this session can; what is left nobody here can.
     async fn take_back_held(&mut self, role: Role<'_>, found: Vec<Held>, scope: Scope<'_>) -> Result<Vec<Held>> {
         let mut left = found;
@@ -280,10 +286,8 @@ impl SourceEngine for Session {
             Ok(rows) => rows,
             Err(error) => {
                 if error.kind() == ErrorKind::AdminDenied {
-                    // Who may not change a role, from 16 on, may still take back what it granted itself.
-                    let found = look::held(role, Scope::Database);
-                    let found = self.wire.look("looking for what the user has", [], found).await?;
-                    self.take_back_held(role, held(found), Scope::Database).await?;
+                    // Whether or not that works, somebody has to see to this first.
+                    self.take_back_own(role).await.ok();
                 }
                 return Err(self.explain_denied(role, error).await);
             }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use dzconn_core::Result;
 use dzconn_core::bucket::{BucketRecord, Claim, Claimant, ObjectAccess, ObjectRecord, ObjectState, OpenClaim};
+use dzconn_core::{Result, Timestamp};
 
 use super::item::{Attributes, Item, map, text, texts};
 use super::names;
@@ -57,7 +57,9 @@ pub(super) fn decode_bucket(a: &Attributes<'_>) -> Result<BucketRecord> {
     }
     let domains = a.texts(names::DOMAINS)?.ok_or_else(|| a.invalid(names::DOMAINS, "is missing"))?;
     // When it was taken matters only for how long it is waited; that it was taken always does.
-    let leased = a.has(names::LEASED).then(|| a.time(names::LEASED));
+    // One that cannot be read may be of just now.
+    let time = || Some(a.time(names::LEASED)).filter(|since| *since != Timestamp::default());
+    let leased = a.has(names::LEASED).then(|| time().unwrap_or_else(Timestamp::now));
     Ok(BucketRecord {
         bucket: a.needed(names::BUCKET)?,
         domains,

@@ -15,8 +15,8 @@ use crate::workflow::Fresh as _;
 use crate::{Changed, Error, ErrorKind, Result, Step, Timestamp};
 
 /// A lease of this age belongs to nobody any more, whatever the clocks say: AWS refuses requests of a clock that is 15 minutes off
-/// (`RequestTimeTooSkewed`, "Error responses", S3 API Reference).
-const LONG_GONE: Duration = Duration::from_secs(15 * 60);
+/// (`RequestTimeTooSkewed`, "Error responses", S3 API Reference), so two that it serves are at most twice that apart.
+const LONG_GONE: Duration = Duration::from_secs(35 * 60);
 
 /// The lease: the record as this run has written it.
 pub(super) struct Held {

@@ -6,6 +6,7 @@ use super::lease::{is_dead, row_key};
 use super::policy::{Policy, Rights};
 use super::record::{BucketRecord, Claim, Claimant, ObjectAccess, ObjectRecord, ObjectState};
 use super::{Bucket, ObjectSubscription, Worker};
+use crate::model::Principal;
 use crate::portal::Wanted;
 use crate::reconcile::{Finding, Mend, Mended, Problem, Scope};
 use crate::store::{Expect, Key, Query, Record, Stored};
@@ -69,6 +70,9 @@ impl Worker {
         let policy = Policy::parse(&bucket, before.as_deref())?;
         let target = policy.without_deleted(target.allowed(), &living);
         let next = policy.with(&target)?;
+        if wanted == Wanted::Grant && next != policy {
+            policy.leaves_room(&target)?;
+        }
         let (mut allowed, mut taken_back) = (Vec::new(), Vec::new());
         for (domain, rights) in &target {
             let there = policy.rights(domain);
@@ -218,6 +222,10 @@ async fn wanted(
         findings.push(finding(Some(claimant), Problem::Row, detail, Mend::ByHand(how)));
         return Ok(());
     };
+    let lost: Vec<_> = row.access.principals.difference(&access.principals).map(Principal::as_str).collect();
+    if claim.open.is_none() && !lost.is_empty() {
+        findings.push(deleted(bucket, claimant, &lost));
+    }
     let told = if row.state == ObjectState::Retained { Wanted::Retain } else { Wanted::Grant };
     let subscription = row.subscription(None, None);
     let answer = match worker.portal.wanted(&subscription.question(told)).await {
@@ -261,12 +269,7 @@ fn compare(record: &BucketRecord, policy: &Policy, is_ours: &dyn Fn(&Claimant) -
         let gone: BTreeSet<_> =
             needs.iter().filter(|right| !alive.contains(right)).map(|(who, _)| who.as_str()).collect();
         if !gone.is_empty() {
-            let detail = format!(
-                "{} had access to {bucket} and has been deleted",
-                gone.into_iter().collect::<Vec<_>>().join(", ")
-            );
-            let how = "end the subscription; or make the role again, and then grant the asset once more".to_owned();
-            findings.push(finding(Some(claimant), Problem::UserMissing, detail, Mend::ByHand(how)));
+            findings.push(deleted(bucket, claimant, &gone.into_iter().collect::<Vec<_>>()));
         }
     }
     for (domain, rights) in &living {
@@ -287,6 +290,12 @@ fn compare(record: &BucketRecord, policy: &Policy, is_ours: &dyn Fn(&Claimant) -
             findings.push(finding(None, Problem::Excess, detail, Mend::ByHand(how)));
         }
     }
+}
+
+fn deleted(bucket: &Bucket, claimant: &Claimant, who: &[&str]) -> Finding {
+    let detail = format!("{} had access to {bucket} and has been deleted", who.join(", "));
+    let how = "end the subscription; or make the role again, and then grant the asset once more".to_owned();
+    finding(Some(claimant), Problem::UserMissing, detail, Mend::ByHand(how))
 }
 
 fn rights(access: &ObjectAccess) -> Rights {

@@ -1,11 +1,12 @@
 //! Bucket policies in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::{Bucket, BucketPolicies};
+use crate::model::Principal;
 use crate::{Error, ErrorKind, Result, Step};
 
 /// Buckets with their policies, in memory. Clones share them.
@@ -19,6 +20,8 @@ struct State {
     lag: usize,
     old: BTreeMap<Bucket, VecDeque<Option<String>>>,
     writes: usize,
+    /// Principals that have been deleted.
+    deleted: BTreeSet<Principal>,
 }
 
 impl MemoryBuckets {
@@ -53,6 +56,21 @@ impl MemoryBuckets {
         self.state().writes
     }
 
+    /// Deletes a role or user: policies have an id in its place, and none is taken that names it.
+    pub fn delete_principal(&self, principal: &Principal) {
+        let mut state = self.state();
+        state.deleted.insert(principal.clone());
+        let (name, id) = (format!("\"{principal}\""), format!("\"AROA{:017}\"", state.deleted.len()));
+        for policy in state.buckets.values_mut().flatten() {
+            *policy = policy.replace(&name, &id);
+        }
+    }
+
+    /// Makes a role or user again. It is another one of that name: where the first was named, the id stays.
+    pub fn create_principal(&self, principal: &Principal) {
+        self.state().deleted.remove(principal);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,6 +100,10 @@ impl BucketPolicies for MemoryBuckets {
     async fn put(&self, bucket: &Bucket, policy: &str) -> Result<()> {
         if policy.len() > super::policy::LIMIT {
             return Err(Error::new(ErrorKind::InvalidInput, "the policy is too long").at(Step::BucketPolicy));
+        }
+        if let Some(gone) = self.state().deleted.iter().find(|who| policy.contains(&format!("\"{who}\""))) {
+            let what = format!("the policy names {gone}, who is not there");
+            return Err(Error::new(ErrorKind::InvalidInput, what).at(Step::BucketPolicy));
         }
         self.write(bucket, Some(policy.to_owned()))
     }

@@ -124,7 +124,8 @@ pub struct RevokedObjects {
     pub access: Option<ObjectAccess>,
     /// Whether the policy had to be changed. It has not where other subscriptions need the same.
     pub changed: bool,
-    /// The bucket's policy lets one of the principals read some of it all the same, by another subscription.
+    /// The bucket's policy lets one of the principals read some of it all the same, by another subscription: to the same objects, or
+    /// to more or fewer of them.
     pub shared: bool,
     /// The statements of others that may let one of the principals read, by `Sid` or number.
     pub others: Vec<String>,

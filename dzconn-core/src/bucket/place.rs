@@ -150,6 +150,23 @@ pub enum Reach {
     List(String),
 }
 
+impl Reach {
+    /// Whether some of what one lets somebody do, the other does too.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Object(one), Self::Object(other)) => one == other,
+            (Self::Object(key), Self::Below(prefix)) | (Self::Below(prefix), Self::Object(key)) => {
+                key.starts_with(prefix)
+            }
+            (Self::Below(one), Self::Below(other)) | (Self::List(one), Self::List(other)) => {
+                one.starts_with(other) || other.starts_with(one)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,6 +8,8 @@
 //! principals that are allowed the same share a statement, or things that the same principals are allowed: whichever is
 //! shorter. A statement allows all its principals all its resources, so nothing is joined that would allow more than both did.
 
+mod others;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
@@ -24,6 +26,9 @@ pub const LIMIT: usize = 20 * 1024;
 /// The version of the policy language in which a `$` can be written that stands for itself ("IAM policy elements: Variables and
 /// tags", IAM User Guide).
 const VERSION: &str = "2012-10-17";
+
+const GRANT_LESS: &str =
+    "let environments share a role, publish fewer and larger prefixes, or shorten the other statements";
 
 /// What every `Sid` of ours begins with. It may have letters and digits only.
 const SID: &str = "DzConn";
@@ -120,46 +125,65 @@ impl Policy {
         sids.filter_map(|statement| sid(statement)).filter(|sid| sid.starts_with(&begins)).map(str::to_owned).collect()
     }
 
-    /// The statements of others that may let one of these principals read in the bucket, by `Sid` or number. What their
-    /// conditions say is not looked at.
-    pub fn others_for(&self, principals: &BTreeSet<Principal>) -> Vec<String> {
-        let reads = |statement: &Value| {
-            let actions = list(statement.get("Action").unwrap_or(&Value::Null));
-            let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-            let matches =
-                |pattern: &&str| ["s3:getobject", "s3:listbucket"].iter().any(|action| covers(pattern, action));
-            allows && actions.iter().any(matches)
-        };
-        let names = |statement: &Value| match statement.get("Principal") {
-            Some(Value::String(all)) => all == "*",
-            Some(Value::Object(kinds)) => {
-                let named = list(kinds.get("AWS").unwrap_or(&Value::Null));
-                named.iter().any(|named| *named == "*" || principals.iter().any(|principal| is_meant(named, principal)))
-            }
-            _ => false,
-        };
-        let all = (1..).zip(self.statements());
-        let others =
-            all.filter(|(_, statement)| self.read(statement).is_none() && reads(statement) && names(statement));
-        others.map(|(n, statement)| sid(statement).map_or_else(|| format!("number {n}"), str::to_owned)).collect()
-    }
-
-    /// The statements of others that name somebody who has been deleted: S3 takes no policy with such a statement.
-    pub fn orphaned(&self) -> Vec<String> {
-        let is_gone = |statement: &Value| {
-            let named = statement.get("Principal").and_then(|principal| principal.get("AWS")).unwrap_or(&Value::Null);
-            list(named).into_iter().any(is_unique_id)
-        };
-        let all = (1..).zip(self.statements());
-        let others = all.filter(|(_, statement)| self.read(statement).is_none() && is_gone(statement));
-        others.map(|(n, statement)| sid(statement).map_or_else(|| format!("number {n}"), str::to_owned)).collect()
-    }
-
     /// The policy in which the statements of these domains allow just this, and everything else is as it is.
     ///
     /// # Errors
     /// [`ErrorKind::LimitReached`] if it would be too long; [`ErrorKind::Refused`] if the policy's version has no way to say it.
     pub fn with(&self, wanted: &Allowed) -> Result<Self> {
+        let next = self.draft(wanted, Joined::Alike)?;
+        let bytes = next.bytes();
+        // What only takes away is not refused for what others have written.
+        if bytes <= LIMIT || bytes <= self.bytes() {
+            return Ok(next);
+        }
+        let what = format!("the policy of {} would have {bytes} bytes, and S3 takes {LIMIT}", self.bucket);
+        Err(Error::new(ErrorKind::LimitReached, what).at(Step::BucketPolicy).advise(self.way_out(wanted)))
+    }
+
+    /// That every revoke fits, too, in whatever order they come, once the policy is to allow this. Taking one principal's right
+    /// out of a joined statement leaves several, so a policy with less in it may be longer. Without any joining it never
+    /// is, and what is written is never longer than that: so it is that which must fit.
+    ///
+    /// # Errors
+    /// As of [`with`](Self::with).
+    pub fn leaves_room(&self, wanted: &Allowed) -> Result<()> {
+        let bytes = self.draft(wanted, Joined::Never)?.bytes();
+        if bytes <= LIMIT {
+            return Ok(());
+        }
+        let what = format!(
+            "the policy of {} could come to {bytes} bytes as subscriptions end one by one, and S3 takes {LIMIT}",
+            self.bucket
+        );
+        Err(Error::new(ErrorKind::LimitReached, what).at(Step::BucketPolicy).advise(GRANT_LESS))
+    }
+
+    /// What can be done where a policy is too long.
+    fn way_out(&self, wanted: &Allowed) -> String {
+        let adds = wanted.iter().any(|(domain, rights)| !rights.is_subset(&self.rights(domain)));
+        if adds {
+            return GRANT_LESS.to_owned();
+        }
+        let everybody: BTreeSet<&Principal> = wanted.values().flatten().map(|(who, _)| who).collect();
+        let fits = |who: &&&Principal| {
+            let mut less = wanted.clone();
+            for rights in less.values_mut() {
+                rights.retain(|right| right.0 != ***who);
+            }
+            self.draft(&less, Joined::Alike).is_ok_and(|policy| policy.bytes() <= LIMIT)
+        };
+        let first: Vec<_> = everybody.iter().filter(fits).take(3).map(|who| who.as_str()).collect();
+        if first.is_empty() {
+            return "shorten the statements of others in it".to_owned();
+        }
+        format!("shorten the statements of others in it, or end first all that {} reads there", first.join(" or "))
+    }
+
+    fn bytes(&self) -> usize {
+        self.text().map_or(0, |text| text.len())
+    }
+
+    fn draft(&self, wanted: &Allowed, joined: Joined) -> Result<Self> {
         let marks: BTreeMap<String, &Rights> = wanted.iter().map(|(domain, rights)| (mark(domain), rights)).collect();
         let is_ours = |statement: &Value| self.read(statement).is_some_and(|ours| marks.contains_key(&ours.mark));
         let (mut kept, mut place, mut before) = (Vec::new(), None, Vec::new());
@@ -172,7 +196,7 @@ impl Policy {
             }
         }
         let taken: BTreeSet<String> = kept.iter().filter_map(sid).map(str::to_owned).collect();
-        let ours: Vec<_> = marks.iter().flat_map(|(mark, rights)| self.write(mark, rights, &taken)).collect();
+        let ours: Vec<_> = marks.iter().flat_map(|(mark, rights)| self.write(mark, rights, &taken, joined)).collect();
         let plain = |statements: &[&Value]| -> BTreeSet<String> { statements.iter().map(|one| normal(one)).collect() };
         if plain(&before) == plain(&ours.iter().collect::<Vec<_>>()) && before.len() == ours.len() {
             return Ok(self.clone());
@@ -195,17 +219,7 @@ impl Policy {
         let fresh = || Map::from_iter([("Version".to_owned(), json!(VERSION))]);
         let mut document = self.document.clone().unwrap_or_else(fresh);
         document.insert("Statement".to_owned(), Value::Array(kept));
-        let next = Self { bucket: self.bucket.clone(), document: Some(document) };
-        let bytes = next.text().map_or(0, |text| text.len());
-        // What only takes away is not refused for what others have written.
-        let is_longer = || bytes > self.text().map_or(0, |text| text.len());
-        if bytes > LIMIT && is_longer() {
-            let what = format!("the policy of {} would have {bytes} bytes, and S3 takes {LIMIT}", self.bucket);
-            return Err(Error::new(ErrorKind::LimitReached, what).at(Step::BucketPolicy).advise(
-                "let environments share a role, publish fewer and larger prefixes, or shorten the other statements",
-            ));
-        }
-        Ok(next)
+        Ok(Self { bucket: self.bucket.clone(), document: Some(document) })
     }
 
     /// The policy in which these may do this too.
@@ -214,7 +228,12 @@ impl Policy {
     /// As of [`with`](Self::with).
     pub fn grant(&self, domain: &DomainId, principals: &BTreeSet<Principal>, reach: &BTreeSet<Reach>) -> Result<Self> {
         let more = principals.iter().flat_map(|principal| reach.iter().map(|reach| (principal.clone(), reach.clone())));
-        self.with(&Allowed::from([(domain.clone(), self.rights(domain).into_iter().chain(more).collect())]))
+        let wanted = Allowed::from([(domain.clone(), self.rights(domain).into_iter().chain(more).collect())]);
+        let next = self.with(&wanted)?;
+        if next != *self {
+            self.leaves_room(&wanted)?;
+        }
+        Ok(next)
     }
 
     /// The policy in which they may not, by a statement of ours. Who else still needs it is not known here.
@@ -225,20 +244,6 @@ impl Policy {
         let mut rights = self.rights(domain);
         rights.retain(|(principal, what)| !(principals.contains(principal) && reach.contains(what)));
         self.with(&Allowed::from([(domain.clone(), rights)]))
-    }
-
-    /// What is wanted, without those who have been deleted: in their place AWS has left an id, `AROA...` or `AIDA...`, which no
-    /// policy may be written with, and neither may one with the name that they had ("IAM identifiers", IAM User Guide).
-    /// Whoever is `living` is kept all the same.
-    #[must_use]
-    pub fn without_deleted(&self, mut wanted: Allowed, living: &BTreeSet<Principal>) -> Allowed {
-        for (domain, rights) in &mut wanted {
-            let there = self.rights(domain);
-            let left: BTreeSet<&Reach> =
-                there.iter().filter(|(who, _)| is_unique_id(who.as_str())).map(|(_, reach)| reach).collect();
-            rights.retain(|right| living.contains(&right.0) || there.contains(right) || !left.contains(&right.1));
-        }
-        wanted
     }
 
     fn version(&self) -> Option<&str> {
@@ -313,7 +318,7 @@ impl Policy {
     }
 
     /// The statements that allow just this, in an order of their own.
-    fn write(&self, mark: &str, rights: &Rights, taken: &BTreeSet<String>) -> Vec<Value> {
+    fn write(&self, mark: &str, rights: &Rights, taken: &BTreeSet<String>, joined: Joined) -> Vec<Value> {
         let mut all = Vec::new();
         for kind in KINDS {
             let mut by_principal: BTreeMap<&Principal, BTreeSet<&Reach>> = BTreeMap::new();
@@ -322,20 +327,13 @@ impl Policy {
                 by_principal.entry(principal).or_default().insert(reach);
                 by_reach.entry(reach).or_default().insert(principal);
             }
-            let mut alike: BTreeMap<BTreeSet<&Reach>, BTreeSet<&Principal>> = BTreeMap::new();
-            for (principal, reach) in by_principal {
-                alike.entry(reach).or_default().insert(principal);
-            }
-            let mut shared: BTreeMap<BTreeSet<&Principal>, BTreeSet<&Reach>> = BTreeMap::new();
-            for (reach, principals) in by_reach {
-                shared.entry(principals).or_default().insert(reach);
-            }
-            let statement = |(principals, reach): (BTreeSet<&Principal>, BTreeSet<&Reach>)| {
-                self.statement(mark, kind, &principals, &reach, taken)
-            };
-            let one: Vec<_> = alike.into_iter().map(|(reach, principals)| statement((principals, reach))).collect();
-            let other: Vec<_> = shared.into_iter().map(statement).collect();
-            let length = |statements: &[Value]| statements.iter().map(|one| one.to_string().len()).sum::<usize>();
+            let statement =
+                |(principals, reach): (_, _)| -> Value { self.statement(mark, kind, &principals, &reach, taken) };
+            let turned = |(reach, principals): (_, _)| (principals, reach);
+            let one: Vec<_> = join(by_principal, joined).into_iter().map(statement).collect();
+            let other: Vec<_> = join(by_reach, joined).into_iter().map(turned).map(statement).collect();
+            // With the comma.
+            let length = |statements: &[Value]| statements.iter().map(|one| one.to_string().len() + 1).sum::<usize>();
             all.extend(if length(&other) < length(&one) { other } else { one });
         }
         all
@@ -374,6 +372,27 @@ impl Policy {
         statement
     }
 }
+
+/// Which statements become one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    Alike,
+    Never,
+}
+
+/// Those who have the same, together.
+fn join<'a, A: Ord, B: Ord>(each: BTreeMap<&'a A, BTreeSet<&'a B>>, joined: Joined) -> Vec<Group<'a, A, B>> {
+    if joined == Joined::Never {
+        return each.into_iter().map(|(one, has)| (BTreeSet::from([one]), has)).collect();
+    }
+    let mut alike: BTreeMap<BTreeSet<&B>, BTreeSet<&A>> = BTreeMap::new();
+    for (one, has) in each {
+        alike.entry(has).or_default().insert(one);
+    }
+    alike.into_iter().map(|(has, those)| (those, has)).collect()
+}
+
+type Group<'a, A, B> = (BTreeSet<&'a A>, BTreeSet<&'a B>);
 
 /// What a statement of ours allows, and whose it is.
 struct Ours {
@@ -459,34 +478,6 @@ fn unescaped(text: &str) -> Option<String> {
 
 fn prefix(pattern: &str) -> Option<String> {
     unescaped(pattern.strip_suffix('*')?).filter(|prefix| prefix.is_empty() || prefix.ends_with('/'))
-}
-
-/// What AWS leaves in the place of a user or role that has been deleted ("IAM identifiers", IAM User Guide).
-fn is_unique_id(principal: &str) -> bool {
-    let rest = principal.strip_prefix("AIDA").or_else(|| principal.strip_prefix("AROA"));
-    rest.is_some_and(|rest| rest.len() >= 12 && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()))
-}
-
-/// Whether a statement's principal is this one, or its account.
-fn is_meant(named: &str, principal: &Principal) -> bool {
-    let account = principal.as_str().split(':').nth(4).unwrap_or_default();
-    let root = named.strip_suffix(":root").and_then(|arn| arn.rsplit(':').next());
-    named == principal.as_str() || (!account.is_empty() && (named == account || root == Some(account)))
-}
-
-/// Whether a pattern of actions, in whatever case, covers an action.
-fn covers(pattern: &str, action: &str) -> bool {
-    fn rest(pattern: &[u8], action: &[u8]) -> bool {
-        match (pattern.split_first(), action.split_first()) {
-            (None, None) => true,
-            (Some((b'*', after)), _) if rest(after, action) => true,
-            (Some((b'*', _)), Some((_, action))) => rest(pattern, action),
-            (Some((b'?', after)), Some((_, action))) => rest(after, action),
-            (Some((p, after)), Some((a, action))) => p.eq_ignore_ascii_case(a) && rest(after, action),
-            _ => false,
-        }
-    }
-    rest(pattern.as_bytes(), action.as_bytes())
 }
 
 fn unreadable(bucket: &Bucket, what: &str) -> Error {

@@ -117,6 +117,19 @@ impl BucketRecord {
         allowed
     }
 
+    /// Takes these rights out of what the claims have, with the principal whose they are: a principal that has been deleted has none.
+    /// Whether there was any.
+    pub(super) fn take_out(&mut self, gone: &Allowed) -> bool {
+        let mut any = false;
+        for claim in self.claims.values_mut() {
+            let (Some(access), Some(gone)) = (&mut claim.has, gone.get(&claim.domain)) else { continue };
+            let (before, reach) = (access.principals.len(), access.objects.reach());
+            access.principals.retain(|who| !gone.iter().any(|(gone, what)| gone == who && reach.contains(what)));
+            any |= access.principals.len() < before;
+        }
+        any
+    }
+
     /// The record once nothing is open: what was to be revoked is gone, and what was to be granted is not there. It is what
     /// becomes of the work of dead runs: a grant that nobody repeats is not approved by anybody who is still here.
     #[must_use]

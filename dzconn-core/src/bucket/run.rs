@@ -6,10 +6,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::lease::{Held, object_row, row_key, tracking};
-use super::policy::{Allowed, Policy};
+use super::policy::{Allowed, Policy, Rights};
 use super::record::{BucketRecord, Claim, Claimant, ObjectAccess, ObjectRecord, ObjectState, OpenClaim};
-use super::{Bucket, BucketPolicies, GrantedObjects, ObjectOutcome, ObjectSubscription, RevokedObjects, audit, unfit};
+use super::{
+    Bucket, BucketPolicies, GrantedObjects, ObjectOutcome, ObjectSubscription, Reach, RevokedObjects, audit, unfit,
+};
 use crate::fulfilment::{Settings, System};
+use crate::model::{DomainId, Principal};
 use crate::portal::Wanted;
 use crate::store::{Expect, Record, Stored};
 use crate::workflow::Fresh as _;
@@ -75,12 +78,14 @@ impl Worker {
             // Who has written the policy after somebody had taken over must see to it, even if there is nothing else to do.
             let mut meddled = false;
             loop {
-                let Some(mut held) = self.take(task, meddled).await? else {
+                // Whatever this attempt changes or does not: an earlier one has.
+                let told = |error: Error| if meddled { error.changed(Changed::Unfinished) } else { error };
+                let Some(mut held) = self.take(task, meddled).await.map_err(told)? else {
                     return Ok(nothing());
                 };
                 match self.work(task, &mut held).await {
                     Ok(End::Done(outcome)) => return Ok(outcome),
-                    Ok(End::Failed(error)) => return Err(error),
+                    Ok(End::Failed(error)) => return Err(told(error)),
                     Ok(End::Lost) => {
                         meddled |= held.wrote;
                         tracing::debug!(bucket = %task.bucket, "another run has taken over");
@@ -91,7 +96,7 @@ impl Worker {
                         if !(wrote && again) {
                             self.release(held).await;
                         }
-                        return Err(if wrote || again { error } else { error.changed(Changed::Nothing) });
+                        return Err(told(if wrote || again { error } else { error.changed(Changed::Nothing) }));
                     }
                 }
             }
@@ -125,19 +130,26 @@ impl Worker {
         let mut policy = Policy::parse(task.bucket, None)?;
         if let Some(text) = text {
             policy = Policy::parse(task.bucket, text.as_deref()).map_err(nothing_yet)?;
-            let allowed = |policy: &Policy| {
-                let living =
-                    access.as_ref().filter(|_| decided == Some(Wanted::Grant)).map(|access| access.principals.clone());
-                policy.without_deleted(target.allowed(), &living.unwrap_or_default())
-            };
+            let granted = access.as_ref().filter(|_| decided == Some(Wanted::Grant));
+            let living = granted.map(|access| access.principals.clone()).unwrap_or_default();
+            let all = target.allowed();
+            let allowed = |policy: &Policy| policy.without_deleted(all.clone(), &living);
             let next = policy.with(&allowed(&policy)).map_err(nothing_yet)?;
+            if granted.is_some() && next != policy {
+                policy.leaves_room(&allowed(&policy)).map_err(nothing_yet)?;
+            }
+            // As soon as the policy is written nothing in it says any more who has been deleted.
+            let gone = left_out(&all, &allowed(&policy));
+            target.take_out(&gone);
             if next != policy {
-                if !self.intend(task, held, access.as_ref().filter(|_| decided == Some(Wanted::Grant)), decided).await?
-                {
+                if !self.intend(task, held, granted, decided, &gone).await? {
                     return Ok(End::Lost);
                 }
                 match self.make(task, held, &allowed).await? {
-                    Some(made) => (changed, policy) = (true, made),
+                    Some((made, wanted)) => {
+                        (changed, policy) = (true, made);
+                        target.take_out(&left_out(&all, &wanted));
+                    }
                     None => return Ok(End::Lost),
                 }
             }
@@ -146,7 +158,9 @@ impl Worker {
             return Ok(End::Lost);
         }
         if let Some(error) = refused {
-            return Ok(End::Failed(error.changed(Changed::Nothing)));
+            // It may be that wider access was just taken back for it.
+            let left = if changed || had.is_some() { Changed::Unfinished } else { Changed::Nothing };
+            return Ok(End::Failed(error.changed(left)));
         }
         let Some(decided) = decided else { return Ok(End::Done(nothing())) };
         Ok(End::Done(match (access, task.mine.map(|(_, errand)| errand)) {
@@ -199,15 +213,20 @@ impl Worker {
         held: &mut Held,
         access: Option<&ObjectAccess>,
         decided: Option<Wanted>,
+        gone: &Allowed,
     ) -> Result<bool> {
-        let Some((subscription, _)) = task.mine else { return Ok(true) };
-        let mine = subscription.claimant();
         let mut record = held.record.clone();
-        let there = record.claims.remove(&mine);
+        let fewer = record.take_out(gone);
+        let Some((subscription, _)) = task.mine else {
+            return if fewer { self.commit(held, record, Vec::new()).await } else { Ok(true) };
+        };
+        let mine = subscription.claimant();
+        let there = record.claims.get(&mine).cloned();
         let (open, state) = match (access, decided) {
             (Some(access), _) => (OpenClaim::Granting(access.clone()), ObjectState::Granting),
             (None, Some(Wanted::Revoke)) if there.is_some() => (OpenClaim::Revoking, ObjectState::Revoking),
             // The policy is only put right.
+            _ if fewer => return self.commit(held, record, Vec::new()).await,
             _ => return Ok(true),
         };
         let has = there.and_then(|claim| claim.has);
@@ -218,20 +237,28 @@ impl Worker {
         self.commit(held, record, vec![(mine, Some(told))]).await
     }
 
-    /// Writes the policy until it shows. `None`: the lease is lost.
+    /// Writes the policy until it shows, and tells what it was made to allow. `None`: the lease is lost.
     async fn make(
         &self,
         task: Task<'_>,
         held: &mut Held,
         allowed: &(dyn Fn(&Policy) -> Allowed + Sync),
-    ) -> Result<Option<Policy>> {
+    ) -> Result<Option<(Policy, Allowed)>> {
+        let mut least: Option<Allowed> = None;
         for _ in 0..WRITES {
             // As it is just now: what others write between this and our own write is lost.
             let policy = self.read(task.bucket).await?;
-            let wanted = allowed(&policy);
+            let mut wanted = allowed(&policy);
+            // Whoever was left out once does not come back: what said that they have been deleted is overwritten.
+            if let Some(least) = &least {
+                for (domain, rights) in &mut wanted {
+                    rights.retain(|right| holds(least, domain, right));
+                }
+            }
+            least = Some(wanted.clone());
             let next = policy.with(&wanted)?;
             if next == policy {
-                return Ok(Some(policy));
+                return Ok(Some((policy, wanted)));
             }
             if Instant::now() >= held.until {
                 return Ok(None);
@@ -269,7 +296,7 @@ impl Worker {
                 }
                 let shown = self.read(task.bucket).await?;
                 if shown.with(&wanted)? == shown {
-                    return Ok(Some(shown));
+                    return Ok(Some((shown, wanted)));
                 }
             }
         }
@@ -334,7 +361,7 @@ fn access_of(task: Task<'_>, decided: Option<Wanted>, had: Option<&Claim>) -> Re
         Some(Wanted::Grant) => {
             let access =
                 if subscription.access.principals.is_empty() { has } else { Some(subscription.access.clone()) };
-            let access = access.ok_or_else(|| {
+            let access = access.filter(|access| !access.principals.is_empty()).ok_or_else(|| {
                 Error::new(ErrorKind::InvalidInput, "no subscription target of the environment says who is to read")
                     .at(Step::LookUp)
                     .advise("add a target for S3 objects with authorizedPrincipals to the environment")
@@ -350,6 +377,18 @@ fn access_of(task: Task<'_>, decided: Option<Wanted>, had: Option<&Claim>) -> Re
         }
         _ => Ok(None),
     }
+}
+
+/// What of this is not in that.
+fn left_out(all: &Allowed, kept: &Allowed) -> Allowed {
+    let gone = |(domain, rights): (&DomainId, &Rights)| {
+        (domain.clone(), rights.iter().filter(|right| !holds(kept, domain, right)).cloned().collect())
+    };
+    all.iter().map(gone).collect()
+}
+
+fn holds(allowed: &Allowed, domain: &DomainId, right: &(Principal, Reach)) -> bool {
+    allowed.get(domain).is_some_and(|rights| rights.contains(right))
 }
 
 /// An asset has one row, and so one place.
@@ -387,9 +426,10 @@ fn row_of(
 fn revoked(had: Option<ObjectAccess>, policy: &Policy, record: &BucketRecord, changed: bool) -> RevokedObjects {
     let Some(access) = had else { return RevokedObjects { access: None, changed, shared: false, others: Vec::new() } };
     let reach = access.objects.reach();
-    let shared =
-        record.allowed().values().flatten().any(|(who, what)| access.principals.contains(who) && reach.contains(what));
-    let others = policy.others_for(&access.principals);
+    // What is wider lets them read all of it, and what is narrower some.
+    let meets = |what: &Reach| reach.iter().any(|mine| mine.overlaps(what));
+    let shared = record.allowed().values().flatten().any(|(who, what)| access.principals.contains(who) && meets(what));
+    let others = policy.others_for(&access.principals, &record.domains);
     RevokedObjects { access: Some(access), changed, shared, others }
 }
 

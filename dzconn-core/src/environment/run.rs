@@ -433,8 +433,10 @@ fn wish<'a>(event: &EnvironmentEvent, found: Option<&'a Environment>) -> Wish<'a
         (Stage::Active, Some(owner)) if environment.role.is_some() => Wish::Equip(environment, owner),
         (Stage::Active, Some(_)) => {
             let what = format!("the portal names no user role of environment {}", environment.name);
+            // Who is told so by an event may be ahead of the portal; a person sees it, and can do something.
+            let kind = if event.by_hand { ErrorKind::NotFound } else { ErrorKind::StoreFailed };
             Wish::Wait(named(
-                Error::new(ErrorKind::NotFound, what)
+                Error::new(kind, what)
                     .at(Step::LookUp)
                     .advise("deploy the environment again: one that is active has a role")
                     .changed(Changed::Nothing),

@@ -16,8 +16,7 @@ const MARK: &str = "dzconn";
 const MARK_PLACE: &str = "dzconn local store\0mark";
 
 /// Keys are columns of text: a source or entry has connection and environment (and database, schema, name), a mapping the
-/// producer secret's id, an asset, wanted state or objects environment
-/// and asset, a bucket its ARN. The views are for people.
+/// producer secret's id, an asset, wanted state or objects environment and asset, a bucket its ARN. The views are for people.
 const TABLES: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) STRICT;
     CREATE TABLE records (
@@ -34,9 +33,6 @@ const TABLES: &str = "
     CREATE VIEW asset_subscriptions AS
         SELECT k1 AS environment, k2 AS asset, version, record FROM records WHERE kind = 'asset';
     CREATE VIEW wanted AS SELECT k1 AS environment, k2 AS asset, version, record FROM records WHERE kind = 'wanted';
-    CREATE VIEW buckets AS SELECT k1 AS bucket, version, record FROM records WHERE kind = 'bucket';
-    CREATE VIEW object_subscriptions AS
-        SELECT k1 AS environment, k2 AS asset, version, record FROM records WHERE kind = 'objects';
     CREATE TABLE secrets (
         account TEXT NOT NULL, name TEXT NOT NULL,
         version TEXT, value BLOB,
@@ -49,14 +45,17 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
-/// What version 2 has more: values that wait beside a secret's own, and which of them is to become it. In version 1 nothing of
-/// ours ever set the column that goes.
+/// What version 2 has more: values that wait beside a secret's own, and which of them is to become it; and views of what is about
+/// objects. In version 1 nothing of ours ever set the column that goes.
 const SINCE_2: &str = "
     ALTER TABLE secrets ADD COLUMN pending TEXT;
     CREATE TABLE proposals (
         account TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, value BLOB NOT NULL,
         PRIMARY KEY (account, name, version)
     ) STRICT;
+    CREATE VIEW buckets AS SELECT k1 AS bucket, version, record FROM records WHERE kind = 'bucket';
+    CREATE VIEW object_subscriptions AS
+        SELECT k1 AS environment, k2 AS asset, version, record FROM records WHERE kind = 'objects';
     PRAGMA user_version = 2;
 ";
 

@@ -142,7 +142,8 @@ async fn a_proposed_value_is_kept_as_the_secret_is() {
 }
 
 /// What a store of version 1 has instead, as that version made it.
-const VERSION_1: &str = "DROP TABLE proposals; ALTER TABLE secrets DROP COLUMN pending;
+const VERSION_1: &str = "DROP TABLE proposals; DROP VIEW buckets; DROP VIEW object_subscriptions;
+    ALTER TABLE secrets DROP COLUMN pending;
     ALTER TABLE secrets ADD COLUMN pending INTEGER NOT NULL DEFAULT 0; PRAGMA user_version = 1";
 
 #[tokio::test]

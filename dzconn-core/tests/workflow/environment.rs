@@ -176,10 +176,11 @@ async fn the_portal_has_the_last_word_and_a_hand_the_very_last() {
     }
     lab.memory.set_stage(&env1(), Some(Stage::Coming));
     assert!(lab.environments.handle(&Lab::deployed()).await.unwrap_err().is_retryable());
-    // One that is active and has no role is not about to get one.
+    // One that is active and has no role: an event may be ahead of the portal, and a person can do something.
     let environment = lab.memory.environment(&id("dzd_1"), &env1()).await.unwrap().unwrap();
     lab.memory.put(Environment { role: None, stage: Stage::Active, ..environment });
-    let error = lab.environments.handle(&Lab::deployed()).await.unwrap_err();
+    assert!(lab.environments.handle(&Lab::deployed()).await.unwrap_err().is_retryable());
+    let error = lab.environments.handle(&equip).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::NotFound, false), "{error}");
     assert_eq!(lab.memory.snapshot(), before);
 }

@@ -72,7 +72,7 @@ pub(crate) async fn throttled(fixture: &dyn EngineFixture, moto: &str) {
             world.aws.fail(Fault::new(Effect::Throttled).service(service).always());
             let result = run(&world).await;
             world.aws.no_faults();
-            assert!(begun.elapsed() < Duration::from_secs(9), "{context}: {:?}", begun.elapsed());
+            assert!(begun.elapsed() < Duration::from_secs(12), "{context}: {:?}", begun.elapsed());
             // A revoke is shown where it was granted: the connection is known from tracking, but its address is not.
             let error = result.expect_err(&context);
             assert_eq!(error.kind(), ErrorKind::Throttled, "{context}: {error:?}");

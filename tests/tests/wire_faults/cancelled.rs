@@ -36,8 +36,13 @@ async fn polled<F: Future>(future: F, most: usize) -> (usize, Option<F::Output>)
 async fn dropped(fixture: &dyn EngineFixture, grants: bool) {
     let mut bench = Bench::new(fixture, settings()).await;
     // How many polls a run takes differs from one to the next.
-    let (all, result) = polled(bench.run(true), usize::MAX).await;
+    let (mut all, result) = polled(bench.run(true), usize::MAX).await;
     result.unwrap().unwrap();
+    if !grants {
+        let (revoke, result) = polled(bench.run(false), usize::MAX).await;
+        result.unwrap().unwrap();
+        all = revoke;
+    }
     bench.clean("undisturbed").await;
     let stride = (all / PLACES).max(1);
     let first = 1 + rand::random_range(0..stride);

@@ -55,7 +55,7 @@ async fn fill(lab: &Lab, bench: &Bench<'_>, free: usize) -> Vec<Session> {
             let (database, limit) = (bench.employees().database(), free + 1);
             let sql = format!("ALTER DATABASE {database} CONNECTION LIMIT {limit}");
             // The session that was closed may be leaving yet.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
             lab.session(None).await.run(&sql).await;
             Vec::new()
         }

@@ -138,8 +138,10 @@ fn on_labs(runtime: &Handle) -> Vec<Trial> {
                         Err(lab::Failed::Other(reason)) => return Err(reason.into()),
                     }
                 }
-                if let Some(lab) = slot.as_mut() {
-                    runtime.block_on(check(lab));
+                // One that a failed check has left in whatever state is not used again.
+                if let Some(mut lab) = slot.take() {
+                    runtime.block_on(check(&mut lab));
+                    *slot = Some(lab);
                 }
                 Ok(Completion::Completed)
             }));

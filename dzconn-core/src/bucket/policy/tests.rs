@@ -330,12 +330,16 @@ fn those_who_have_been_deleted_are_left_out() {
     assert_eq!(Policy::parse(&bucket(), Some(&theirs.to_string())).unwrap().orphaned(), ["number 2"]);
 }
 
+fn ours_of(n: usize) -> BTreeSet<DomainId> {
+    BTreeSet::from([domain(n)])
+}
+
 #[test]
 fn others_who_let_somebody_read_are_named() {
     let who = BTreeSet::from([role(0)]);
     let theirs = |principal: Value, action: Value| {
         let text = json!({"Statement": {"Sid": "s", "Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*"}});
-        Policy::parse(&bucket(), Some(&text.to_string())).unwrap().others_for(&who)
+        Policy::parse(&bucket(), Some(&text.to_string())).unwrap().others_for(&who, &ours_of(0))
     };
     let named = ["s".to_owned()];
     assert_eq!(theirs(json!("*"), json!("s3:GetObject")), named);
@@ -350,8 +354,25 @@ fn others_who_let_somebody_read_are_named() {
     ] {
         assert!(theirs(principal.clone(), action).is_empty(), "{principal}");
     }
+    // What is excepted is not what is allowed.
+    let but = |who_name: &str, named: Value, what_name: &str, what: Value| {
+        let mut one = json!({"Sid": "s", "Effect": "Allow", "Resource": "*"});
+        one[who_name] = named;
+        one[what_name] = what;
+        Policy::parse(&bucket(), Some(&json!({"Statement": one}).to_string())).unwrap().others_for(&who, &ours_of(0))
+    };
+    let me = json!({"AWS": role(0).as_str()});
+    assert_eq!(but("Principal", me.clone(), "NotAction", json!("s3:Put*")), named);
+    assert!(but("Principal", me.clone(), "NotAction", json!(["s3:Get*", "s3:List*"])).is_empty());
+    assert_eq!(but("NotPrincipal", json!({"AWS": role(1).as_str()}), "Action", json!("s3:*")), named);
+    assert!(but("NotPrincipal", me, "Action", json!("s3:*")).is_empty());
     let ours = Policy::parse(&bucket(), None).unwrap().grant(&domain(0), &who, &reach("a/")).unwrap();
-    assert!(ours.others_for(&who).is_empty());
+    assert!(ours.others_for(&who, &ours_of(0)).is_empty());
+    // Another installation's look like ours and are not.
+    assert_eq!(ours.others_for(&who, &ours_of(1)).len(), 2);
+    // However many wildcards there are, it takes no time.
+    assert!(theirs(json!("*"), json!(format!("{}x", "*".repeat(10_000)))).is_empty());
+    assert_eq!(theirs(json!("*"), json!("*:*get*ect*")), named);
 }
 
 #[test]
@@ -359,4 +380,83 @@ fn what_is_no_policy_is_not_worked_on() {
     for text in ["", "{", "[]", "7", "{\"Statement\": 7}", "{\"Statement\": [7]}", "{\"Statement\": null}"] {
         assert_eq!(Policy::parse(&bucket(), Some(text)).unwrap_err().kind(), ErrorKind::Unexpected, "{text}");
     }
+}
+
+/// A small generator: what it gives for a seed does not change.
+fn turned<T>(mut all: Vec<T>, mut seed: u64) -> Vec<T> {
+    for n in (1..all.len()).rev() {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        all.swap(n, usize::try_from(seed >> 33).unwrap() % (n + 1));
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn what_was_granted_can_be_revoked_in_any_order(
+        before in policy(), roles in 3..12_usize, keys in 3..9_usize, fill in 8000..16000_usize, seed in any::<u64>()
+    ) {
+        let mut text: Value = before.text().map_or_else(|| json!({"Statement": []}), |text| text.parse().unwrap());
+        text["Id"] = json!("x".repeat(fill));
+        let mut policy = Policy::parse(&bucket(), Some(&text.to_string())).unwrap();
+        let claims = |seed| turned((0..roles).flat_map(|who| (0..keys).map(move |key| (who, key))).collect(), seed);
+        let of = |(who, key): (usize, usize)| (BTreeSet::from([role(who)]), reach(&format!("part{key}/")));
+        let mut there = Vec::new();
+        // As much as fits: what is written is longest on the way.
+        let all = claims(0).into_iter().map(of).fold(Rights::new(), |mut all, (who, what)| {
+            let mut more = all.clone();
+            more.extend(who.into_iter().flat_map(|who| what.iter().map(move |what| (who.clone(), what.clone())).collect::<Vec<_>>()));
+            let wanted = Allowed::from([(domain(0), more.clone())]);
+            if policy.with(&wanted).and_then(|_| policy.leaves_room(&wanted)).is_ok() {
+                all = more;
+            }
+            all
+        });
+        policy = policy.with(&Allowed::from([(domain(0), all)])).unwrap();
+        there.extend(claims(seed));
+        for (who, what) in there.into_iter().map(of) {
+            policy = policy.revoke(&domain(0), &who, &what).unwrap();
+            prop_assert!(policy.bytes() <= LIMIT);
+        }
+        prop_assert!(policy.rights(&domain(0)).is_empty());
+    }
+}
+
+#[test]
+fn a_grant_that_would_leave_no_room_for_revokes_is_refused() {
+    let empty = Policy::parse(&bucket(), None).unwrap();
+    let roles: BTreeSet<_> = (0..40).map(role).collect();
+    let keys = |n| (0..n).flat_map(|key| reach(&format!("part{key}/"))).collect::<BTreeSet<_>>();
+    let all: Rights = roles.iter().flat_map(|who| keys(20).into_iter().map(|what| (who.clone(), what))).collect();
+    let wide = Allowed::from([(domain(0), all)]);
+    // It fits by itself, and would not without every other right.
+    let full = empty.with(&wide).unwrap();
+    let mut sparse = wide.clone();
+    for rights in sparse.values_mut() {
+        let half = rights.len() / 2;
+        *rights = turned(rights.iter().cloned().collect(), 7).into_iter().take(half).collect();
+    }
+    let error = full.with(&sparse).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitReached);
+    assert!(!error.advice().unwrap().contains("publish fewer"), "{error:?}");
+    assert_eq!(empty.leaves_room(&wide).unwrap_err().kind(), ErrorKind::LimitReached);
+    assert_eq!(empty.grant(&domain(0), &roles, &keys(20)).unwrap_err().kind(), ErrorKind::LimitReached);
+    // Who reads a lot is named: when all of that ends, the rest fits.
+    let one = BTreeSet::from([role(0)]);
+    let some = Allowed::from([(domain(0), wide_of(&roles, &keys(2), 12))]);
+    let filled = |n: usize| {
+        let theirs = json!({"Id": "x".repeat(n), "Statement": [{"Sid": "theirs"}]}).to_string();
+        Policy::parse(&bucket(), Some(&theirs)).unwrap().draft(&some, Joined::Alike).unwrap()
+    };
+    let both = filled(LIMIT - filled(0).bytes());
+    assert_eq!(both.bytes(), LIMIT);
+    let error = both.revoke(&domain(0), &one, &reach("part0/")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitReached);
+    assert!(error.advice().unwrap().contains("end first all that"), "{error:?} {}", both.bytes());
+}
+
+fn wide_of(roles: &BTreeSet<Principal>, keys: &BTreeSet<Reach>, n: usize) -> Rights {
+    roles.iter().take(n).flat_map(|who| keys.iter().map(|what| (who.clone(), what.clone()))).collect()
 }
