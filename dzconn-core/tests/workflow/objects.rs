@@ -12,7 +12,7 @@ use dzconn_core::model::*;
 use dzconn_core::portal::Wanted;
 use dzconn_core::reconcile::{Mend, Mended, Problem, Scope};
 use dzconn_core::store::{Key, Record};
-use dzconn_core::testkit::faults::{Faults, When};
+use dzconn_core::testkit::faults::Faults;
 use dzconn_core::{Changed, Engines, ErrorKind, Fulfilment, Portal, Timestamp, TrackingStore as _};
 
 use crate::world::{CONSUMER, PRODUCER, id};
@@ -450,55 +450,4 @@ async fn a_plan_says_what_would_become_and_changes_nothing() {
     let plan = stage.fulfilment.plan_objects(&sales, Wanted::Revoke).await.unwrap();
     assert_eq!((plan.allowed.len(), plan.taken_back.len()), (0, 2));
     stage.assert_holds(&[&sales], "planned");
-}
-
-#[tokio::test]
-async fn a_role_that_was_deleted_is_in_nobodys_way_and_does_not_come_back() {
-    for died in [false, true] {
-        let stage = Stage::new();
-        let (gone, third) = (objects("env1", "a1", "a/"), objects("env3", "a3", "c/"));
-        // The same prefix, and a role that stays.
-        let beside = objects("env2", "a2", "a/");
-        stage.grant(&gone).await;
-        stage.grant(&beside).await;
-        stage.buckets.delete_principal(&role("env1"));
-        if died {
-            // After the policy was written, and before that is recorded.
-            stage.want(&third, Wanted::Grant);
-            let put = {
-                let calls = Stage::new();
-                calls.grant(&objects("env9", "a9", "x/")).await;
-                calls.spy.calls();
-                calls.grant(&third).await;
-                calls.spy.calls().into_iter().position(|call| call == "bucket.put").unwrap()
-            };
-            stage.spy.calls();
-            stage.spy.vanish(put, When::After);
-            tokio::select! {
-                result = stage.fulfilment.grant_objects(&third) => panic!("{result:?}"),
-                () = stage.spy.vanished() => {}
-            }
-            stage.spy.heal();
-            stage.expire();
-        }
-        let has = |of: &[&ObjectSubscription]| {
-            assert!(!stage.rights().iter().any(|(who, _)| *who == role("env1")), "{died}");
-            assert_eq!(stage.rights().len(), of.len() * 2, "{died}: {:?}", stage.rights());
-        };
-        stage.grant(&third).await;
-        has(&[&beside, &third]);
-        stage.revoke(&beside).await;
-        has(&[&third]);
-        assert!(stage.found().await.iter().any(|(problem, _)| *problem == Problem::UserMissing), "{died}");
-        // Another role of that name has nothing, until it is granted something.
-        stage.buckets.create_principal(&role("env1"));
-        stage.grant(&beside).await;
-        has(&[&beside, &third]);
-        assert!(stage.grant(&gone).await.changed);
-        stage.assert_holds(&[&gone, &beside, &third], "granted again");
-        stage.buckets.delete_principal(&role("env1"));
-        stage.revoke(&third).await;
-        stage.revoke(&gone).await;
-        stage.assert_holds(&[&beside], "revoked");
-    }
 }

@@ -5,6 +5,7 @@ use dzconn_core::model::*;
 use dzconn_core::portal::Wanted;
 use dzconn_core::reconcile::{Mend, Problem};
 use dzconn_core::store::{Change, Expect, Key, Record, Transaction};
+use dzconn_core::testkit::faults::When;
 use dzconn_core::{Timestamp, TrackingStore as _};
 
 use crate::objects::{Stage, THEIRS, bucket, objects, role};
@@ -97,4 +98,55 @@ async fn records_that_were_edited_are_found() {
     );
     stage.mend_all().await;
     stage.assert_holds(&[&one], "tidied");
+}
+
+#[tokio::test]
+async fn a_role_that_was_deleted_is_in_nobodys_way_and_does_not_come_back() {
+    for died in [false, true] {
+        let stage = Stage::new();
+        let (gone, third) = (objects("env1", "a1", "a/"), objects("env3", "a3", "c/"));
+        // The same prefix, and a role that stays.
+        let beside = objects("env2", "a2", "a/");
+        stage.grant(&gone).await;
+        stage.grant(&beside).await;
+        stage.buckets.delete_principal(&role("env1"));
+        if died {
+            // After the policy was written, and before that is recorded.
+            stage.want(&third, Wanted::Grant);
+            let put = {
+                let calls = Stage::new();
+                calls.grant(&objects("env9", "a9", "x/")).await;
+                calls.spy.calls();
+                calls.grant(&third).await;
+                calls.spy.calls().into_iter().position(|call| call == "bucket.put").unwrap()
+            };
+            stage.spy.calls();
+            stage.spy.vanish(put, When::After);
+            tokio::select! {
+                result = stage.fulfilment.grant_objects(&third) => panic!("{result:?}"),
+                () = stage.spy.vanished() => {}
+            }
+            stage.spy.heal();
+            stage.expire();
+        }
+        let has = |of: &[&ObjectSubscription]| {
+            assert!(!stage.rights().iter().any(|(who, _)| *who == role("env1")), "{died}");
+            assert_eq!(stage.rights().len(), of.len() * 2, "{died}: {:?}", stage.rights());
+        };
+        stage.grant(&third).await;
+        has(&[&beside, &third]);
+        stage.revoke(&beside).await;
+        has(&[&third]);
+        assert!(stage.found().await.iter().any(|(problem, _)| *problem == Problem::UserMissing), "{died}");
+        // Another role of that name has nothing, until it is granted something.
+        stage.buckets.create_principal(&role("env1"));
+        stage.grant(&beside).await;
+        has(&[&beside, &third]);
+        assert!(stage.grant(&gone).await.changed);
+        stage.assert_holds(&[&gone, &beside, &third], "granted again");
+        stage.buckets.delete_principal(&role("env1"));
+        stage.revoke(&third).await;
+        stage.revoke(&gone).await;
+        stage.assert_holds(&[&beside], "revoked");
+    }
 }

@@ -96,6 +96,8 @@ pub(crate) fn json_has_its_shape(server: &Server) {
         "asset",
         "connection",
         "environment",
+        "objects",
+        "principals",
         "project",
         "seconds",
         "secret",
