@@ -123,6 +123,7 @@ pub(crate) fn json_has_its_shape(server: &Server) {
             "generation",
             "last_updated",
             "live",
+            "objects",
             "other_user",
             "phase",
             "producer_secret",
