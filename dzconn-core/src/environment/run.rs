@@ -109,7 +109,7 @@ impl Environments {
 
     /// Brings about what the portal says of the environment *now*: equips an active one, cleans one that is being deleted, leaves
     /// any other alone. One that the portal does not know is cleaned if the event says that it ends. By hand an environment is cleaned
-    /// whatever the portal says, and never cleaned in place of being equipped.
+    /// whatever the portal says, and one that is to be equipped is cleaned only if its deletion begins in the meantime.
     ///
     /// Cleaning goes on after a failure: what could not be done stands in the report.
     ///
