@@ -66,6 +66,8 @@ fn a_rotation_after_a_run_that_died() {
     for (before, jobs) in [("Gb", "Ga P"), ("Gb P", "Ga P"), ("Ga Gb P", "Ra P"), ("Ga P", "Ra P"), ("", "Ga P")] {
         holds(&Scenario::new(before, jobs).never_again(0).order(0, 1));
     }
+    // It was granted to both users while the copy was being delivered, and then that came to its end.
+    holds(&Scenario::new("Gc", "P Ga Gb").never_again(1).order(1, 2));
     for jobs in ["P Ga Gb", "P Ga P"] {
         holds(&Scenario::new("Gc", jobs).never_again(1).order(0, 1).order(1, 2));
     }
@@ -74,7 +76,9 @@ fn a_rotation_after_a_run_that_died() {
 /// Nothing is switched before the other user is as good; what cannot be done leaves the one that there is.
 #[test]
 fn a_rotation_that_cannot_succeed() {
-    for effect in ["InspectSecret", "Propose", "CreateUser", "Grant", "LogIn", "Promote", "ReadCopy", "ReplaceCopy"] {
+    for effect in
+        ["InspectSecret", "Propose", "CreateUser", "Grant", "LogIn", "Promote", "Share", "ReadCopy", "ReplaceCopy"]
+    {
         for jobs in ["P Ga", "P Gb", "P Ra", "P P"] {
             holds(&Scenario::new("Ga", jobs).broken(0, effect, ErrorKind::AdminDenied).order(0, 1));
         }
@@ -105,5 +109,5 @@ fn what_each_guard_of_a_rotation_is_for() {
     let two = || Scenario::new("Ga", "P P P").order(0, 2);
     breaks(&two().without(Rule::RecordReadFirst), "the copy is not what the producer's secret holds");
     let late = two().crashes(1).late(Late::Writes);
-    breaks(&late.without(Rule::CopySeen), "the copy is not what the producer's secret holds");
+    breaks(&late.without(Rule::CopySeen), "what the consumer's secret holds does not log in");
 }

@@ -168,6 +168,7 @@ async fn a_rotation_is_told_without_an_asset() {
             "commit",
             "promote_secret",
             "commit",
+            "share_secret",
             "replace_copy",
             "commit"
         ]

@@ -10,7 +10,7 @@ use dzconn_core::portal::Wanted;
 use dzconn_core::reconcile::Mended;
 use dzconn_core::store::Record;
 use dzconn_core::testkit::faults::When;
-use dzconn_core::{Changed, ErrorKind, Result};
+use dzconn_core::{Changed, CredentialStore as _, ErrorKind, Result};
 
 use crate::reconcile::{age, look};
 use crate::world::{CONSUMER, PRODUCER, World, id, table};
@@ -161,7 +161,7 @@ async fn what_others_do_meanwhile() {
 async fn a_rotation_that_somebody_takes_back_is_not_confirmed() {
     let world = set_up(&["employees"], 0).await;
     let before = held(&world);
-    world.spy.fail(15, When::Before, ErrorKind::AdminDenied);
+    world.spy.fail(16, When::Before, ErrorKind::AdminDenied);
     rotate(&world).await.unwrap_err();
     world.spy.heal();
     let Generation { secret, user, .. } = generation(&world);
@@ -288,7 +288,7 @@ async fn a_plan_of_a_rotation() {
     let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
     let of = |kind: fn(&PlannedStep) -> bool| plan.steps.iter().filter(|step| kind(step)).count();
     assert_eq!(of(|step| matches!(step, PlannedStep::Record(_))), 4, "{steps:#?}");
-    assert_eq!(of(|step| matches!(step, PlannedStep::Secret(_))), 3, "{steps:#?}");
+    assert_eq!(of(|step| matches!(step, PlannedStep::Secret(_))), 4, "{steps:#?}");
     assert!(steps.iter().any(|step| step.contains("bring the secret dz-conn-c-")), "{steps:#?}");
     let nothing = world.fulfilment.plan_rotation(&world.engine.source().connection, &id("env9")).await.unwrap();
     assert!(nothing.steps.is_empty());
@@ -354,6 +354,29 @@ async fn at_every_await_the_secret_opens_what_was_granted_and_a_cut_is_mended() 
     assert!(cuts > 400, "{cuts} cuts: the ports yield before and after every call");
 }
 
+/// Somebody restores the secrets in the middle: what was proposed is not there any more, and is proposed once more.
+#[tokio::test]
+async fn a_proposal_that_the_store_forgets_is_made_again() {
+    let mut forgotten = 0;
+    for polls in 1.. {
+        let world = set_up(&["employees"], 0).await;
+        let backup = world.vault.snapshot();
+        let before = world.vault.live();
+        let mut rotating = pin!(rotate(&world));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!((0..polls).all(|_| rotating.as_mut().poll(&mut context).is_pending()), "not promoted");
+        if world.vault.live() != before {
+            break;
+        }
+        forgotten += u32::from(world.vault.snapshot() != backup);
+        world.vault.with(|vault| *vault = backup);
+        assert!(matches!(rotating.await, Ok(Rotation::Rotated(_))), "after {polls} polls");
+        assert_eq!((world.readable(), generation(&world).turn), (vec!["employees"], None), "after {polls} polls");
+        everything_goes(&world, &format!("forgotten after {polls} polls")).await;
+    }
+    assert!(forgotten > 10, "{forgotten} times");
+}
+
 #[tokio::test]
 async fn every_call_of_a_rotation_may_fail() {
     for kind in [ErrorKind::ConnectionLost, ErrorKind::StoreFailed, ErrorKind::AdminDenied, ErrorKind::Unexpected] {
@@ -404,6 +427,7 @@ async fn the_cost_of_a_rotation_is_known() {
             "tracking.commit",    // from here on the secret may name either
             "secret.promote",     //
             "tracking.commit",    // they have swapped
+            "secret.share",       // with whom it is to be shared by now
             "source.unlock",      //
             "tracking.read",      // which turn is confirmed
             "secret.read",        // the copy
@@ -422,7 +446,7 @@ async fn the_cost_of_a_rotation_is_known() {
 async fn a_grant_after_a_rotation_that_was_not_delivered() {
     let world = set_up(&["employees"], 0).await;
     let before = held(&world);
-    world.spy.fail(15, When::Before, ErrorKind::AdminDenied);
+    world.spy.fail(16, When::Before, ErrorKind::AdminDenied);
     rotate(&world).await.unwrap_err();
     world.spy.heal();
     assert_eq!((held(&world), generation(&world).stage()), (before.clone(), Some(TurnStage::Delivering)));
@@ -431,4 +455,15 @@ async fn a_grant_after_a_rotation_that_was_not_delivered() {
     assert_eq!((&granted.user, &granted.credentials), (&generation(&world).user, &held(&world)));
     assert!(world.engine.read_as(&before, &table("offices")), "whoever has read the secret before can go on");
     everything_goes(&world, "not delivered").await;
+}
+
+/// The role that reads what is shared is another one by now.
+#[tokio::test]
+async fn the_secret_is_shared_with_whom_it_is_to_be_shared_by_now() {
+    let world = set_up(&["employees"], 0).await;
+    let owner = world.vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer"));
+    owner.share(&generation(&world).secret, &[id("arn:aws:iam::222222222222:role/of-old")]).await.unwrap();
+    let before = held(&world);
+    rotated(&world).await;
+    assert_ne!(held(&world), before);
 }

@@ -58,6 +58,7 @@ enum At {
     StillReady,
     Promote,
     Swap(View),
+    ShareAgain,
     Unlock,
     End,
 }
@@ -293,6 +294,7 @@ impl ProducerRun {
             (At::StillReady, Answer::Records(records)) => self.with_still_ready(records, fresh),
             (At::Promote, Answer::Wrote(WriteOutcome::Written)) => self.write(&Move::Swap, At::Swap, fresh),
             (At::Promote, Answer::Wrote(WriteOutcome::Conflict)) => self.not_promoted(),
+            (At::ShareAgain, Answer::Done) => self.hand_over(),
             (at, Answer::Wrote(WriteOutcome::Written)) => self.written(&at, fresh),
             // Somebody wrote in between: look again, and go on from what is there.
             (_, Answer::Wrote(WriteOutcome::Conflict)) => self.read(),
@@ -374,7 +376,7 @@ impl ProducerRun {
             At::Revoked(_) => self.unlock(),
             At::IntendTurn(_) => self.propose(fresh),
             At::Ready(_) => self.promote(),
-            At::Swap(_) => self.hand_over(),
+            At::Swap(_) => self.share_again(),
             At::Retire(_) => {
                 self.tally.dropped = true;
                 self.with_view(fresh)
@@ -441,6 +443,7 @@ impl ProducerRun {
             | At::SpareLogIn
             | At::Current
             | At::Promote
+            | At::ShareAgain
                 if !passing =>
             {
                 self.course = Course::Undo;
@@ -451,7 +454,6 @@ impl ProducerRun {
                 self.doubted = (!guarded).then(|| self.view.clone());
                 self.read()
             }
-            At::Ask => self.unlock(),
             _ => {
                 self.course = Course::Stuck;
                 self.leaving = false;

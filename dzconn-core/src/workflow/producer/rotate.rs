@@ -65,7 +65,7 @@ impl ProducerRun {
                 match turn.stage {
                     TurnStage::Preparing => self.go(At::Pending, Effect::InspectSecret(secret)),
                     TurnStage::Ready => self.go(At::Current, Effect::ReadSecret(secret)),
-                    TurnStage::Delivering => self.hand_over(),
+                    TurnStage::Delivering => self.share_again(),
                 }
             }
         }
@@ -234,6 +234,12 @@ impl ProducerRun {
     pub(super) fn not_promoted(&mut self) -> Step {
         self.rotating.prepared = false;
         self.read()
+    }
+
+    /// Who reads it in the consumer's account may have changed since the grant.
+    pub(super) fn share_again(&mut self) -> Step {
+        let secret = self.generation()?.secret.clone();
+        self.go(At::ShareAgain, Effect::Share(secret, self.task.readers.clone()))
     }
 
     /// The rest is the consumer's.
