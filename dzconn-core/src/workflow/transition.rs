@@ -12,6 +12,9 @@ use crate::{ErrorKind, Timestamp};
 
 use super::effect::Failure;
 
+#[cfg(test)]
+mod tests;
+
 /// A record as it was read, with what a write over it must expect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Seen<T> {

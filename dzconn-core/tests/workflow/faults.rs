@@ -157,6 +157,55 @@ async fn every_call_may_fail_before_or_after_its_effect() {
     }
 }
 
+/// What an earlier run has left is cleaned up after the delivery: that this fails is the next run's business.
+#[tokio::test]
+async fn a_grant_fails_only_where_it_is_not_delivered() {
+    let mut delivered = 0;
+    for kind in [ErrorKind::Timeout, ErrorKind::Unexpected] {
+        for n in 0.. {
+            let world = World::new();
+            for name in ["employees", "offices"] {
+                run(&world, name, true).await.unwrap();
+            }
+            world.spy.calls();
+            run(&world, "employees", false).await.unwrap();
+            let sweep = world.spy.calls().iter().rposition(|call| *call == "tracking.commit").unwrap();
+            run(&world, "employees", true).await.unwrap();
+            world.spy.fail(sweep, When::Before, ErrorKind::Timeout);
+            run(&world, "employees", false).await.unwrap_err();
+            assert!(world.row(&world.subscription("employees")).await.is_some(), "something is left");
+
+            world.spy.fail(n, When::Before, kind);
+            let result = run(&world, "salaries", true).await;
+            let calls = world.spy.calls();
+            world.spy.heal();
+            if calls.len() <= n {
+                break;
+            }
+            let row = world.row(&world.subscription("salaries")).await;
+            assert_eq!(result.is_ok(), row.is_some(), "{kind:?} at {:?}: {result:?}", calls.get(n));
+            delivered += u32::from(row.is_some());
+        }
+    }
+    assert!(delivered >= 4, "{delivered} of the calls that failed come after the delivery");
+}
+
+/// A run that loses its session begins again, and finds as it is what it had made itself.
+#[tokio::test]
+async fn what_a_run_did_before_it_lost_its_session_is_told() {
+    let world = World::new();
+    world.grant(&world.subscription("employees")).await;
+    let calls = world.spy.calls();
+    let at = calls.iter().position(|call| *call == "source.grant").unwrap();
+    world.revoke(&world.subscription("employees")).await;
+    // The session is kept, and not opened again.
+    world.spy.fail(at - 1, When::Before, ErrorKind::ConnectionLost);
+    let granted = world.grant(&world.subscription("employees")).await;
+    let calls = world.spy.calls();
+    assert_eq!(calls.iter().filter(|call| **call == "source.create_user").count(), 2, "{calls:?}");
+    assert!(granted.new_user && granted.changed, "{granted:?}");
+}
+
 /// Calls whose failure does not keep a run from its goal.
 fn forgiven(call: &str) -> bool {
     matches!(call, "source.unlock" | "source.excess" | "source.reads")
@@ -211,6 +260,11 @@ async fn the_cost_of_a_run_is_known_and_does_not_grow() {
     run(&world, "offices", true).await.unwrap();
     let again = world.spy.calls();
     assert_eq!(count(&again, "tracking.commit") + count(&again, "secret.create") + count(&again, "secret.replace"), 0);
+
+    // A revoke goes where the asset's row leads, and looks through nothing.
+    run(&world, "offices", false).await.unwrap();
+    let revoke = world.spy.calls();
+    assert_eq!((count(&revoke, "tracking."), count(&revoke, "tracking.list")), (7, 0), "{revoke:?}");
 }
 
 /// Tracking tables that throttle once, and then say nothing any more.

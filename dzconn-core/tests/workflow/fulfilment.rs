@@ -7,7 +7,8 @@ use dzconn_core::event::SubscriptionEvent;
 use dzconn_core::fulfilment::{Governance, Handled, PlannedStep, RecordedPortal};
 use dzconn_core::model::*;
 use dzconn_core::portal::{Portal as _, Question, Wanted};
-use dzconn_core::store::{Key, NewSecret, Slot};
+use dzconn_core::store::{Key, NewSecret, Record, Slot};
+use dzconn_core::testkit::faults::When;
 use dzconn_core::workflow::Outcome;
 use dzconn_core::{Changed, CredentialStore as _, ErrorKind, Fulfilment, TrackingStore as _};
 
@@ -173,6 +174,39 @@ async fn an_asset_that_moved_is_taken_back_where_it_was() {
 }
 
 #[tokio::test]
+async fn cleaning_up_where_an_asset_was_leaves_the_row_of_where_it_is() {
+    let world = World::new();
+    world.catalog.add(Source { connection: id("elsewhere"), ..world.engine.source() });
+    let old = world.subscription("employees");
+    world.grant(&old).await;
+    world.revoke(&old).await;
+    world.spy.calls();
+    world.grant(&old).await;
+    let grants = world.spy.calls().iter().position(|call| *call == "source.grant").unwrap();
+    world.revoke(&old).await;
+
+    // A run that dies in the middle, so that no row leads to where it was.
+    world.spy.fail(grants, When::Before, ErrorKind::Timeout);
+    world.want(&old, Wanted::Grant);
+    world.fulfilment.grant(&old).await.unwrap_err();
+    assert_eq!(world.spy.calls().last(), Some(&"source.grant"));
+    world.spy.heal();
+    let mut moved = old.clone();
+    moved.location.connection = id("elsewhere");
+    world.grant(&moved).await;
+
+    world.grant(&world.subscription("offices")).await;
+    let sources = world.tracking.snapshot();
+    let left = sources.iter().filter_map(|(_, stored)| match &stored.record {
+        Record::Source(source) if source.key == old.key() => Some(source.open.len() + source.revoked.len()),
+        _ => None,
+    });
+    assert_eq!(left.collect::<Vec<_>>(), [0], "the old place is clean");
+    let row = world.row(&moved).await.expect("it is granted where it is now");
+    assert_eq!(row.place.unwrap().location, moved.location);
+}
+
+#[tokio::test]
 async fn an_asset_that_moved_leaves_what_is_to_be_retained() {
     let world = World::new();
     world.catalog.add(Source { connection: id("elsewhere"), ..world.engine.source() });
@@ -184,6 +218,17 @@ async fn an_asset_that_moved_leaves_what_is_to_be_retained() {
     moved.location.connection = id("elsewhere");
     assert_eq!(world.fulfilment.grant(&moved).await.unwrap(), Outcome::Superseded, "a late event");
     assert!(world.engine.read_as(&granted.credentials, &table("employees")));
+}
+
+#[tokio::test]
+async fn access_that_is_not_there_is_not_retained() {
+    let world = World::new();
+    world.grant(&world.subscription("offices")).await;
+    let employees = world.subscription("employees");
+    world.want(&employees, Wanted::Retain);
+    let outcome = world.fulfilment.retain(&employees).await.unwrap();
+    assert!(matches!(&outcome, Outcome::Revoked(revoked) if !revoked.changed), "{outcome:?}");
+    assert_eq!(world.readable(), ["offices"]);
 }
 
 #[tokio::test]

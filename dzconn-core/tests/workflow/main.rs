@@ -16,6 +16,7 @@ mod objects_reconcile;
 mod older;
 mod reconcile;
 mod rotation;
+mod secrets;
 mod uninstall;
 mod uninstall_objects;
 mod world;

@@ -9,7 +9,7 @@ use dzconn_core::portal::Wanted;
 use dzconn_core::store::*;
 use dzconn_core::testkit::faults::Faults;
 use dzconn_core::workflow::{Granted, Outcome, Revoked};
-use dzconn_core::{Engines, Error, Fulfilment};
+use dzconn_core::{EngineConnector, Engines, Error, Fulfilment};
 
 pub(crate) const PRODUCER: &str = "111111111111";
 pub(crate) const CONSUMER: &str = "222222222222";
@@ -77,10 +77,19 @@ impl World {
 
     /// The same world by way of another portal.
     pub(crate) fn through(&self, portal: impl dzconn_core::Portal + 'static) -> Fulfilment {
+        self.by_way_of(self.engine.clone(), portal)
+    }
+
+    /// The same world by way of another connector and portal.
+    pub(crate) fn by_way_of(
+        &self,
+        engine: impl EngineConnector + 'static,
+        portal: impl dzconn_core::Portal + 'static,
+    ) -> Fulfilment {
         let mut settings = Settings::default();
         settings.reader = Some("arn:aws:iam::{account}:role/reader".into());
         Fulfilment::builder()
-            .engines(Engines::new().with(self.engine.clone()))
+            .engines(Engines::new().with(engine))
             .credentials(self.vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer")))
             .copies(self.vault.account(id(CONSUMER), id("arn:aws:iam::222222222222:role/reader")))
             .tracking(self.tracking.clone())
