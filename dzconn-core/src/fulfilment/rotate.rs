@@ -43,6 +43,8 @@ impl Fulfilment {
     /// as good as the first before the secret names it, and the first stays valid, with its password, until the next rotation;
     /// from then on the two take turns. Whoever has read the secret before it changed has until then to read it again.
     ///
+    /// The secret is shared once more first, as who reads it in the consumer's account may have changed since the grant.
+    ///
     /// The portal is not asked, as nothing is granted that is not granted already. Repeating it rotates once more; but where an
     /// earlier rotation did not come to its end, it is finished, and no other begun.
     ///

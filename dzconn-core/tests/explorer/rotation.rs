@@ -66,7 +66,7 @@ fn a_rotation_after_a_run_that_died() {
     for (before, jobs) in [("Gb", "Ga P"), ("Gb P", "Ga P"), ("Ga Gb P", "Ra P"), ("Ga P", "Ra P"), ("", "Ga P")] {
         holds(&Scenario::new(before, jobs).never_again(0).order(0, 1));
     }
-    // It was granted to both users while the copy was being delivered, and then that came to its end.
+    // A grant to both users, made while the copy is delivered, dies; the delivery ends, and only then somebody rolls it back.
     holds(&Scenario::new("Gc", "P Ga Gb").never_again(1).order(1, 2));
     for jobs in ["P Ga Gb", "P Ga P"] {
         holds(&Scenario::new("Gc", jobs).never_again(1).order(0, 1).order(1, 2));
@@ -109,5 +109,5 @@ fn what_each_guard_of_a_rotation_is_for() {
     let two = || Scenario::new("Ga", "P P P").order(0, 2);
     breaks(&two().without(Rule::RecordReadFirst), "the copy is not what the producer's secret holds");
     let late = two().crashes(1).late(Late::Writes);
-    breaks(&late.without(Rule::CopySeen), "what the consumer's secret holds does not log in");
+    breaks(&late.without(Rule::CopySeen), "the copy is not what the producer's secret holds");
 }

@@ -48,6 +48,19 @@ async fn it_is_revoked_one_by_one() {
     world.assert_nothing_left("");
 }
 
+/// Where no table has an entry, none is looked through for the asset.
+#[tokio::test]
+async fn a_revoke_of_it_asks_for_little() {
+    let world = older_world().await;
+    world.spy.calls();
+    world.revoke(&world.subscription("employees")).await;
+    let calls = world.spy.calls();
+    let lock = calls.iter().position(|call| *call == "source.lock").unwrap();
+    let expected =
+        ["source.lock", "tracking.read", "source.resolve", "tracking.read", "tracking.commit", "source.revoke"];
+    assert_eq!(calls[lock..lock + expected.len()], expected, "{calls:?}");
+}
+
 #[tokio::test]
 async fn another_table_joins_the_same_user_and_secret() {
     let world = older_world().await;

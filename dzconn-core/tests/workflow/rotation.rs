@@ -185,7 +185,7 @@ async fn a_rotation_that_somebody_takes_back_is_not_confirmed() {
 async fn a_proposed_password_that_the_source_refuses() {
     let proposals = |calls: &[String]| calls.iter().filter(|call| *call == "secret.propose").count();
     // The spare is made, or given a password.
-    for (rotations, call) in [(0, 7), (2, 8)] {
+    for (rotations, call) in [(0, 8), (2, 9)] {
         for polls in 1.. {
             let world = set_up(&["employees"], rotations).await;
             world.spy.fail(call, When::Before, ErrorKind::PasswordRejected);
@@ -214,7 +214,7 @@ async fn a_proposed_password_that_the_source_refuses() {
 #[tokio::test]
 async fn a_secret_that_is_corrected_while_it_is_rotated() {
     let world = set_up(&["employees"], 0).await;
-    world.spy.fail(7, When::Before, ErrorKind::AdminDenied);
+    world.spy.fail(8, When::Before, ErrorKind::AdminDenied);
     assert_eq!(rotate(&world).await.unwrap_err().kind(), ErrorKind::AdminDenied);
     world.spy.heal();
     let Generation { secret, turn, .. } = generation(&world);
@@ -259,7 +259,7 @@ async fn another_rotation_than_the_one_that_was_found_is_left_alone() {
     let (connection, environment) = (world.engine.source().connection, id("env1"));
     world.grant(&world.subscription("employees")).await;
     let mut found = Vec::new();
-    for call in [7, 6] {
+    for call in [8, 7] {
         world.spy.calls();
         world.spy.fail(call, When::Before, ErrorKind::AdminDenied);
         world.fulfilment.rotate(&connection, &environment).await.unwrap_err();
@@ -418,6 +418,7 @@ async fn the_cost_of_a_rotation_is_known() {
             "source.lock",        //
             "tracking.read",      // the source record
             "secret.inspect",     // what is current, and is somebody rotating it
+            "secret.share",       // with whom it is to be shared by now
             "tracking.commit",    // the intent, with the spare's name and the turn
             "secret.propose",     // the new password, before it is set
             "source.create_user", //
@@ -427,7 +428,6 @@ async fn the_cost_of_a_rotation_is_known() {
             "tracking.commit",    // from here on the secret may name either
             "secret.promote",     //
             "tracking.commit",    // they have swapped
-            "secret.share",       // with whom it is to be shared by now
             "source.unlock",      //
             "tracking.read",      // which turn is confirmed
             "secret.read",        // the copy
@@ -457,13 +457,19 @@ async fn a_grant_after_a_rotation_that_was_not_delivered() {
     everything_goes(&world, "not delivered").await;
 }
 
-/// The role that reads what is shared is another one by now.
+/// The role that reads what is shared is another one by now. Where it cannot be shared with that, nothing is begun.
 #[tokio::test]
 async fn the_secret_is_shared_with_whom_it_is_to_be_shared_by_now() {
     let world = set_up(&["employees"], 0).await;
     let owner = world.vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer"));
     owner.share(&generation(&world).secret, &[id("arn:aws:iam::222222222222:role/of-old")]).await.unwrap();
-    let before = held(&world);
+    let before = (held(&world), generation(&world));
+    world.spy.fail(5, When::Before, ErrorKind::AdminDenied);
+    let error = rotate(&world).await.unwrap_err();
+    assert_eq!((error.kind(), error.left()), (ErrorKind::AdminDenied, Changed::Nothing), "{error}");
+    assert!(world.spy.calls().contains(&"secret.share"));
+    assert_eq!((held(&world), generation(&world)), before);
+    world.spy.heal();
     rotated(&world).await;
-    assert_ne!(held(&world), before);
+    assert_ne!(held(&world), before.0);
 }

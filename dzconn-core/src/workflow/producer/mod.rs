@@ -46,6 +46,7 @@ enum At {
     Retire(View),
     // ---- of a rotation
     Pending,
+    ShareAgain,
     IntendTurn(View),
     Propose,
     Spare,
@@ -58,7 +59,6 @@ enum At {
     StillReady,
     Promote,
     Swap(View),
-    ShareAgain,
     Unlock,
     End,
 }
@@ -283,7 +283,8 @@ impl ProducerRun {
             (At::StillReads, Answer::Reads(reads)) => self.with_reads(reads, fresh),
             (At::Drop, Answer::Done) => self.drop_next(),
             (At::Burn, Answer::Done) => self.write(&Move::Retire, At::Retire, fresh),
-            (At::Pending, Answer::Slot(slot)) => self.with_pending(slot, fresh),
+            (At::Pending, Answer::Slot(slot)) => self.with_pending(slot),
+            (At::ShareAgain, Answer::Done) => self.with_shared(fresh),
             (At::Propose, Answer::Slot(slot)) => self.with_proposed(slot, fresh),
             (At::Spare, Answer::Created(created)) => self.with_spare(created),
             (At::SparePassword, Answer::Done) => self.go(At::Tables, Effect::Tables),
@@ -294,7 +295,6 @@ impl ProducerRun {
             (At::StillReady, Answer::Records(records)) => self.with_still_ready(records, fresh),
             (At::Promote, Answer::Wrote(WriteOutcome::Written)) => self.write(&Move::Swap, At::Swap, fresh),
             (At::Promote, Answer::Wrote(WriteOutcome::Conflict)) => self.not_promoted(),
-            (At::ShareAgain, Answer::Done) => self.hand_over(),
             (at, Answer::Wrote(WriteOutcome::Written)) => self.written(&at, fresh),
             // Somebody wrote in between: look again, and go on from what is there.
             (_, Answer::Wrote(WriteOutcome::Conflict)) => self.read(),
@@ -376,7 +376,7 @@ impl ProducerRun {
             At::Revoked(_) => self.unlock(),
             At::IntendTurn(_) => self.propose(fresh),
             At::Ready(_) => self.promote(),
-            At::Swap(_) => self.share_again(),
+            At::Swap(_) => self.hand_over(),
             At::Retire(_) => {
                 self.tally.dropped = true;
                 self.with_view(fresh)
@@ -435,6 +435,7 @@ impl ProducerRun {
             | At::SecretAgain
             | At::Password
             | At::Pending
+            | At::ShareAgain
             | At::Propose
             | At::Spare
             | At::SparePassword
@@ -443,7 +444,6 @@ impl ProducerRun {
             | At::SpareLogIn
             | At::Current
             | At::Promote
-            | At::ShareAgain
                 if !passing =>
             {
                 self.course = Course::Undo;

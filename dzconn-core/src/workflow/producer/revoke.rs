@@ -24,7 +24,7 @@ impl ProducerRun {
             if open.is_none() || settled.is_some() {
                 return self.unlock();
             }
-        } else if missing && !self.leaving && !self.searched {
+        } else if missing && !self.leaving && !self.searched && source.settled > 0 {
             // Where tracking has no row, or one that is out of date: a run has died before it was written.
             return self.go(At::Find, Effect::Find);
         } else if older && self.table.is_none() {

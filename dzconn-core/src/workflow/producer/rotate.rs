@@ -65,14 +65,14 @@ impl ProducerRun {
                 match turn.stage {
                     TurnStage::Preparing => self.go(At::Pending, Effect::InspectSecret(secret)),
                     TurnStage::Ready => self.go(At::Current, Effect::ReadSecret(secret)),
-                    TurnStage::Delivering => self.share_again(),
+                    TurnStage::Delivering => self.hand_over(),
                 }
             }
         }
     }
 
     /// The secret, before anything is done to it.
-    pub(super) fn with_pending(&mut self, slot: Slot, fresh: &mut dyn Fresh) -> Step {
+    pub(super) fn with_pending(&mut self, slot: Slot) -> Step {
         let secret = self.usable(slot)?;
         let Generation { user, turn, .. } = self.generation()?;
         if secret.credentials.user != *user {
@@ -83,11 +83,18 @@ impl ProducerRun {
         }
         let begun = turn.is_some();
         self.secret = Some(secret);
-        if begun {
-            return self.propose(fresh);
-        }
-        if self.source().is_none_or(|source| source.settled == 0) {
+        if !begun && self.source().is_none_or(|source| source.settled == 0) {
             return self.unlock();
+        }
+        // Who reads it in the consumer's account may have changed since the grant. Where it cannot be shared with them, nothing is
+        // begun that only they could end.
+        let name = self.generation()?.secret.clone();
+        self.go(At::ShareAgain, Effect::Share(name, self.task.readers.clone()))
+    }
+
+    pub(super) fn with_shared(&mut self, fresh: &mut dyn Fresh) -> Step {
+        if self.generation()?.turn.is_some() {
+            return self.propose(fresh);
         }
         let id = TurnId::from_bits(fresh.version().bits());
         let step = Move::Turn { spare: self.task.spare.clone(), id };
@@ -234,12 +241,6 @@ impl ProducerRun {
     pub(super) fn not_promoted(&mut self) -> Step {
         self.rotating.prepared = false;
         self.read()
-    }
-
-    /// Who reads it in the consumer's account may have changed since the grant.
-    pub(super) fn share_again(&mut self) -> Step {
-        let secret = self.generation()?.secret.clone();
-        self.go(At::ShareAgain, Effect::Share(secret, self.task.readers.clone()))
     }
 
     /// The rest is the consumer's.
