@@ -300,7 +300,8 @@ impl MemoryVault {
         self.with(|state| state.put_raw(account, name, value));
     }
 
-    /// Looks at the secrets, or changes them, past every rule: as a restore from a backup does, for one.
+    /// Looks at the secrets, or changes them, past every rule: as a restore from a backup does, for one. The vault itself waits
+    /// meanwhile, so it must not be used by `act`.
     pub fn with<T>(&self, act: impl FnOnce(&mut VaultState) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

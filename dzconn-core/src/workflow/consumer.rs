@@ -103,8 +103,7 @@ impl ConsumerRun {
         }
     }
 
-    fn end(&mut self) -> Next<Consumed> {
-        self.at = At::End;
+    fn end(&self) -> Next<Consumed> {
         Next::End(Consumed { copy: self.copy.clone(), failure: self.failure.clone() })
     }
 
@@ -342,14 +341,14 @@ impl ConsumerRun {
             Some(row) => Some(Change::remove(row.record.key(), row.expect())),
             None => None,
         };
-        self.at = At::SweepRow;
-        clean_up(source, &Move::RowGone { asset: asset.clone() }, removal, fresh).map(Some)
+        let effect = clean_up(source, &Move::RowGone { asset: asset.clone() }, removal, fresh)?;
+        self.go(At::SweepRow, effect)
     }
 
     fn strike(&mut self, source: Seen<SourceRecord>, retired: &RetiredGeneration, fresh: &mut dyn Fresh) -> Step {
         let removal = retired.secret_id.clone().map(|secret| Change::remove(Key::Mapping(secret), Expect::Anything));
-        self.at = At::Strike;
-        clean_up(source, &Move::Strike { generation: retired.id }, removal, fresh).map(Some)
+        let effect = clean_up(source, &Move::Strike { generation: retired.id }, removal, fresh)?;
+        self.go(At::Strike, effect)
     }
 }
 

@@ -319,7 +319,7 @@ fn take_away(
             source.revoked.insert(asset.clone());
         }
     } else if let Some(open) = table.and_then(|table| source.open.get_mut(table)) {
-        open.state = OpenState::Revoking;
+        // A dead run's: it is taken back with all the others.
         open.assets.extend(older.map(|path| (asset.clone(), path.clone())));
     } else if let (Some(table), Some(path)) = (table, older) {
         if older_holds(source, path, table) {

@@ -145,6 +145,8 @@ async fn filters_are_refused_and_what_was_granted_goes() {
     world.portal.want(consumer.project.clone(), listing.id.clone(), Err(ErrorKind::Refused));
     assert_eq!(world.fulfilment.grant(&employees).await.unwrap_err().kind(), ErrorKind::Refused);
     world.assert_nothing_left("");
+    let revoked = world.fulfilment.revoke(&employees).await;
+    assert!(matches!(revoked, Ok(Outcome::Revoked(_))), "{revoked:?}");
 }
 
 #[tokio::test]

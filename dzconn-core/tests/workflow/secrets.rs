@@ -1,4 +1,4 @@
-//! What runs make of a secret that is not, or opens not, what it should.
+//! Secrets that hold something else than they should, and passwords that do not log in.
 
 use async_trait::async_trait;
 use dzconn_core::engine::{Action, Login};
@@ -7,7 +7,7 @@ use dzconn_core::model::*;
 use dzconn_core::portal::Wanted;
 use dzconn_core::store::{Record, Slot};
 use dzconn_core::testkit::faults::When;
-use dzconn_core::{CredentialStore as _, Deadline, EngineConnector, ErrorKind, Result, SourceEngine};
+use dzconn_core::{CredentialStore as _, Deadline, EngineConnector, ErrorKind, Result, Secret, SourceEngine};
 
 use crate::world::{PRODUCER, World, id, table};
 
@@ -131,5 +131,19 @@ async fn a_secret_that_is_changed_after_its_successor_was_proposed() {
     world.vault.put_raw(&id(PRODUCER), &name, changed.to_json());
     let error = world.fulfilment.rotate(&connection, &id("env1")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SecretInvalid, "{error}");
+    assert_eq!(world.readable(), ["employees"]);
+}
+
+/// A password that was set at the source by hand is set back, and a user that was dropped there is made again; both are told.
+#[tokio::test]
+async fn what_is_mended_is_a_change() {
+    let world = World::new();
+    let granted = world.grant(&world.subscription("employees")).await;
+    world.engine.with(|database| database.remove_user(&granted.user));
+    assert!(world.grant(&world.subscription("employees")).await.changed);
+    let by_hand = Credentials { password: Secret::new("by hand".into()), ..granted.credentials };
+    world.engine.with(|database| database.set_password(&by_hand)).unwrap();
+    assert!(world.grant(&world.subscription("employees")).await.changed);
+    assert!(!world.grant(&world.subscription("employees")).await.changed);
     assert_eq!(world.readable(), ["employees"]);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::model::{Generation, Owner, SecretName, SourceKey, TurnStage};
+use crate::store::Key;
 
 fn id<T: std::str::FromStr<Err = crate::Error>>(text: &str) -> T {
     text.parse().unwrap()
@@ -127,7 +128,7 @@ fn with_open(mut record: SourceRecord, asset: &str, state: OpenState) -> SourceR
 #[test]
 fn moves_and_phases() {
     use Phase::{Active, Dropping, Retired};
-    let generation = GenerationId::from_bits(9);
+    // Retaining does nothing to the source, and asks for an entry, which only a living record has.
     let all = [Active, Dropping, Retired];
     let legal: [(Move, &[Phase]); 9] = [
         (grant("a", "a"), &[Active, Retired]),
@@ -138,7 +139,7 @@ fn moves_and_phases() {
         (Move::Revoked, &[Active]),
         (Move::Retire, &[Dropping]),
         (Move::RowGone { asset: id("a") }, &all),
-        (Move::Strike { generation }, &all),
+        (Move::Strike { generation: GenerationId::from_bits(9) }, &all),
     ];
     for (step, phases) in &legal {
         for phase in all {
@@ -260,21 +261,17 @@ fn what_was_granted_is_settled() {
     assert_eq!(source.data_assets, BTreeSet::from([path("a"), path("t")]));
     assert_eq!(source.older, BTreeSet::from([path("a")]), "the older system's was another asset");
 
-    // Nothing was open: somebody has edited the record.
+    // Nothing was open.
     illegal(&view(record(Phase::Active), None), &granted("a", "a"));
     illegal(&view(SourceRecord { generation: None, ..record(Phase::Active) }, None), &granted("a", "a"));
 
     // Another asset of a table that is granted already; and what was retained is granted once more.
-    let joined = apply(&view(record(Phase::Active), Some(entry_of_t())), &granted("a", "t"), NOW).unwrap();
+    let there = view(record(Phase::Active), Some(self::entry(&[("t", true)])));
+    let joined = apply(&there, &granted("a", "t"), NOW).unwrap();
     let (source, entry) = (joined.source.unwrap().record, joined.entry.unwrap().record);
     assert_eq!((source.settled, entry.assets.len(), entry.since), (1, 2, Timestamp::from_seconds(1)));
-    let again = apply(&view(record(Phase::Active), Some(entry_of_t())), &granted("t", "t"), NOW).unwrap();
+    let again = apply(&there, &granted("t", "t"), NOW).unwrap();
     assert!(!again.entry.unwrap().record.assets[&id("t")].retained);
-}
-
-/// Retained for asset `t`.
-fn entry_of_t() -> Seen<EntryRecord> {
-    entry(&[("t", true)])
 }
 
 #[test]
@@ -431,7 +428,8 @@ fn the_list_of_paths_is_cut_where_it_is_full() {
 /// What a sweep changes meanwhile, without the lock, is no sign of others at work; all else is.
 #[test]
 fn what_shows_that_others_were_at_work_under_the_lock() {
-    let before = view(record(Phase::Active), Some(entry(&[("t", false)])));
+    let mut before = view(record(Phase::Active), Some(entry(&[("t", false)])));
+    before.source.as_mut().unwrap().record.revoked.insert(id("a"));
     let with = |change: &dyn Fn(&mut SourceRecord)| {
         let mut other = before.clone();
         change(&mut other.source.as_mut().unwrap().record);
@@ -439,7 +437,7 @@ fn what_shows_that_others_were_at_work_under_the_lock() {
     };
     let mut swept = with(&|source| {
         source.retired.clear();
-        source.revoked.insert(id("a"));
+        source.revoked.clear();
         source.last_updated = NOW;
     });
     swept.source.as_mut().unwrap().version = Some(Version::from_bits(8));
@@ -454,7 +452,49 @@ fn what_shows_that_others_were_at_work_under_the_lock() {
     for change in changes {
         assert!(!before.agrees_under_lock(&with(change)));
     }
-    assert!(!before.agrees_under_lock(&View { entry: Some(entry_of_t()), ..before.clone() }));
+    assert!(!before.agrees_under_lock(&View { entry: Some(entry(&[("t", true)])), ..before.clone() }));
     assert!(!before.agrees_under_lock(&View { entry: None, ..before.clone() }));
     assert!(!before.agrees_under_lock(&View { source: None, ..before.clone() }));
+}
+
+/// Numbers from 100 on, at the time of [`NOW`].
+struct Counted(u128);
+
+impl Fresh for Counted {
+    fn version(&mut self) -> Version {
+        self.0 += 1;
+        Version::from_bits(self.0)
+    }
+    fn generation(&mut self) -> GenerationId {
+        unreachable!()
+    }
+    fn password(&mut self) -> crate::Secret {
+        unreachable!()
+    }
+    fn now(&mut self) -> Timestamp {
+        NOW
+    }
+}
+
+#[test]
+fn what_is_written_expects_what_was_read_and_bears_the_time() {
+    let before = view(SourceRecord { settled: 2, ..record(Phase::Active) }, Some(entry(&[("t", false), ("o", false)])));
+    assert_eq!(transaction(&before, &before, &mut Counted(100)), None);
+    let after = apply(&before, &revoke("o", Some("t")), NOW).unwrap();
+    let (written, now) = transaction(&before, &after, &mut Counted(100)).unwrap();
+    let (source, entry) = (now.source.unwrap(), now.entry.unwrap());
+    assert_eq!((source.version, entry.version), (Some(Version::from_bits(101)), Some(Version::from_bits(102))));
+    assert_eq!((source.record.last_updated, entry.record.last_updated), (NOW, NOW));
+    let (one, two) = (Expect::Is(Version::from_bits(1)), Expect::Is(Version::from_bits(2)));
+    let expected = vec![
+        Change::put(one, Version::from_bits(101), Record::Source(source.record)),
+        Change::put(two, Version::from_bits(102), Record::Entry(entry.record)),
+    ];
+    assert_eq!(written.changes, expected);
+
+    let last = view(record(Phase::Active), Some(self::entry(&[("t", false)])));
+    let after = apply(&last, &revoke("t", Some("t")), NOW).unwrap();
+    let (written, _) = transaction(&last, &after, &mut Counted(100)).unwrap();
+    let key = Key::Entry(last.source.unwrap().record.key, table("t"));
+    assert_eq!(written.changes.last(), Some(&Change::remove(key, two)));
 }
