@@ -7,7 +7,7 @@ use dzconn_core::model::*;
 use dzconn_core::portal::Wanted;
 use dzconn_core::store::{Record, Slot};
 use dzconn_core::testkit::faults::When;
-use dzconn_core::{CredentialStore as _, Deadline, EngineConnector, ErrorKind, Result, Secret, SourceEngine};
+use dzconn_core::{Changed, CredentialStore as _, Deadline, EngineConnector, ErrorKind, Result, Secret, SourceEngine};
 
 use crate::world::{PRODUCER, World, id, table};
 
@@ -146,4 +146,22 @@ async fn what_is_mended_is_a_change() {
     assert!(world.grant(&world.subscription("employees")).await.changed);
     assert!(!world.grant(&world.subscription("employees")).await.changed);
     assert_eq!(world.readable(), ["employees"]);
+}
+
+/// What a run that failed has left: nothing, or what it could not take back either.
+#[tokio::test]
+async fn a_grant_that_cannot_be_taken_back_is_not_said_to_be() {
+    let world = World::new();
+    world.grant(&world.subscription("employees")).await;
+    let offices = world.subscription("offices");
+    world.want(&offices, Wanted::Grant);
+    let engine = world.spy.watch(LetsNobodyIn(world.engine.clone()));
+    let fulfilment = world.by_way_of(engine, world.portal.clone());
+    fulfilment.grant(&offices).await.unwrap_err();
+    world.spy.calls();
+    assert_eq!(fulfilment.grant(&offices).await.unwrap_err().left(), Changed::Nothing);
+    let revoke = world.spy.calls().iter().position(|call| *call == "source.revoke").unwrap();
+    world.spy.fail(revoke, When::Before, ErrorKind::AdminDenied);
+    let error = fulfilment.grant(&offices).await.unwrap_err();
+    assert_eq!((error.kind(), error.left()), (ErrorKind::UserLoginRefused, Changed::Unfinished), "{error}");
 }

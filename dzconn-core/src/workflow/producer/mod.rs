@@ -475,11 +475,8 @@ impl ProducerRun {
         ))
     }
 
-    /// Every user of the generation, the next one last.
     fn users(&self) -> Result<Vec<UserName>, Failure> {
-        let mut users: Vec<_> = self.generation()?.users().cloned().collect();
-        users.reverse();
-        Ok(users)
+        Ok(self.generation()?.users().cloned().collect())
     }
 
     fn own_table(&self) -> Result<TableName, Failure> {
