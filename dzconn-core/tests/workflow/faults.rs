@@ -208,6 +208,28 @@ async fn what_a_run_did_before_it_lost_its_session_is_told() {
     assert!(granted.new_user && granted.changed, "{granted:?}");
 }
 
+/// The path has come to mean another table. What cannot be left is not tried again, and the other is not granted.
+#[tokio::test]
+async fn a_table_that_cannot_be_left_is_said_so_at_once() {
+    for n in 0.. {
+        let world = World::new();
+        world.grant(&world.subscription("offices")).await;
+        let asset = world.published("one", "EMPLOYEES");
+        world.grant(&asset).await;
+        world.engine.add_table(&world::table("EMPLOYEES"));
+        world.spy.fail(n, When::Before, ErrorKind::AdminDenied);
+        let result = world.fulfilment.grant(&asset).await;
+        let calls = world.spy.calls();
+        if calls.get(n) == Some(&"source.revoke") {
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::AdminDenied);
+            let count = |name| calls.iter().filter(|call| **call == name).count();
+            assert_eq!((count("source.revoke"), count("source.grant")), (1, 0), "{calls:?}");
+            break;
+        }
+        assert!(calls.len() > n, "nothing is revoked: {calls:?}");
+    }
+}
+
 /// A run that is handed nothing, as it needs nothing.
 struct Nothing;
 
