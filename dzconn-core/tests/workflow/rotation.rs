@@ -473,3 +473,19 @@ async fn the_secret_is_shared_with_whom_it_is_to_be_shared_by_now() {
     rotated(&world).await;
     assert_ne!(held(&world), before.0);
 }
+
+/// A living record in which no table is settled, as a restore may leave it.
+#[tokio::test]
+async fn where_nothing_is_granted_nothing_is_rotated() {
+    let world = set_up(&["employees"], 0).await;
+    world.make_older().await;
+    for (key, stored) in world.tracking.snapshot().iter() {
+        let mut stored = stored.clone();
+        if let Record::Source(source) = &mut stored.record {
+            source.older.clear();
+            world.tracking.insert(key.clone(), stored);
+        }
+    }
+    assert_eq!(rotate(&world).await.unwrap(), Rotation::Nothing);
+    assert_eq!(generation(&world).spare, None);
+}
