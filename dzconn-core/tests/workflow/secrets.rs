@@ -6,7 +6,7 @@ use dzconn_core::memory::MemoryEngine;
 use dzconn_core::model::*;
 use dzconn_core::portal::Wanted;
 use dzconn_core::store::{Record, Slot};
-use dzconn_core::testkit::faults::When;
+use dzconn_core::testkit::faults::{Faults, When};
 use dzconn_core::{Changed, CredentialStore as _, Deadline, EngineConnector, ErrorKind, Result, Secret, SourceEngine};
 
 use crate::world::{PRODUCER, World, id, table};
@@ -164,4 +164,19 @@ async fn a_grant_that_cannot_be_taken_back_is_not_said_to_be() {
     world.spy.fail(revoke, When::Before, ErrorKind::AdminDenied);
     let error = fulfilment.grant(&offices).await.unwrap_err();
     assert_eq!((error.kind(), error.left()), (ErrorKind::UserLoginRefused, Changed::Unfinished), "{error}");
+}
+
+/// A source that refuses a password is asked once more with another one, and then not again.
+#[tokio::test]
+async fn a_source_that_refuses_every_password_is_asked_twice() {
+    let world = World::new();
+    world.grant(&world.subscription("employees")).await;
+    let (first, second) = (Faults::default(), Faults::default());
+    let fulfilment = world.by_way_of(second.watch(first.watch(world.engine.clone())), world.portal.clone());
+    first.fail(2, When::Before, ErrorKind::PasswordRejected);
+    second.fail(3, When::Before, ErrorKind::PasswordRejected);
+    let error = fulfilment.rotate(&world.engine.source().connection, &id("env1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PasswordRejected, "{error}");
+    let calls = ["source.connect", "source.lock", "source.create_user", "source.create_user", "source.unlock"];
+    assert_eq!((second.calls(), world.readable()), (calls.to_vec(), vec!["employees"]));
 }

@@ -148,7 +148,6 @@ impl ProducerRun {
 
     /// A spare that is there has the password of the last turn but one, which the consumer's copy does not hold any more.
     pub(super) fn with_spare(&mut self, created: Created) -> Step {
-        self.note(Change::Made);
         match created {
             Created::New => self.go(At::Tables, Effect::Tables),
             Created::Existed => {
