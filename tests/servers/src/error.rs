@@ -18,12 +18,6 @@ pub enum Error {
         /// Debian's packages that hold it.
         packages: &'static str,
     },
-    /// There is no moto where it was said to be.
-    #[error("there is no moto at {}\n  a Python environment gets it by: pip install 'moto[server]'", program.display())]
-    NoMoto {
-        /// Where it was said to be.
-        program: PathBuf,
-    },
     /// There is no Python where it was said to be.
     #[error("there is no Python at {}\n  an environment for it: tests/install says how", program.display())]
     NoPython {

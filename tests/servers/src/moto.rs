@@ -11,7 +11,7 @@ use crate::supervisor::Supervised;
 
 const NAME: &str = "moto";
 
-/// A throwaway moto server, which plays AWS. It stops, and its folder goes, when this value does.
+/// A throwaway moto server, which plays AWS and decides one request after another. It stops, and its folder goes, when this value does.
 #[derive(Debug)]
 pub struct Moto {
     port: u16,
@@ -19,16 +19,18 @@ pub struct Moto {
 }
 
 impl Moto {
-    /// Starts the program `moto_server` of that path.
-    pub fn start(program: &Path) -> Result<Self, Error> {
-        // The server's own folder is where it runs.
-        let absolute = path::absolute(program).map_err(Error::io(format!("look at {}", program.display())))?;
-        if !absolute.is_file() {
-            return Err(Error::NoMoto { program: program.to_path_buf() });
+    /// Starts one with a Python that has `moto[server]`.
+    pub fn start(python: &Path) -> Result<Self, Error> {
+        // Not the program that a link names: an environment is known by the link.
+        let python = path::absolute(python).map_err(Error::io(format!("look at {}", python.display())))?;
+        if !python.is_file() {
+            return Err(Error::NoPython { program: python });
         }
+        let python = python.to_string_lossy();
         on_free_port(|port| {
-            let args = [&*absolute.to_string_lossy(), &port.to_string()];
+            let args = [&*python, &port.to_string()];
             let mut process = Supervised::new("dzconn-moto-", include_str!("sh/moto.sh"), &args)?;
+            process.write("one_at_a_time.py", include_str!("one_at_a_time.py"))?;
             process.go()?;
             wait_until(NAME, &mut process, |folder| answers(folder, port))?;
             Ok(Self { port, process })

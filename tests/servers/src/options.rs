@@ -6,13 +6,13 @@ use std::path::PathBuf;
 pub(crate) const HELP: &str = "\
 Runs a command beside throwaway servers on 127.0.0.1.
 
-usage: with-servers [--postgres BIN_DIR]... [--mariadb] [--mssql PYTHON] [--moto PROGRAM] -- COMMAND [ARGUMENT]...
+usage: with-servers [--postgres BIN_DIR]... [--mariadb] [--mssql PYTHON] [--moto PYTHON] -- COMMAND [ARGUMENT]...
 
   --postgres BIN_DIR  a PostgreSQL server from the programs in BIN_DIR; `newest`: the newest that is installed
   --mariadb           a MariaDB server
   --mssql PYTHON      stand-ins for SQL Server: one as 2022, one as 2019, one as Azure SQL Database;
                       PYTHON has their packages
-  --moto PROGRAM      a moto server, which plays AWS; PROGRAM is the path of `moto_server`
+  --moto PYTHON       a moto server, which plays AWS; PYTHON has moto[server]
 
 The command gets, space-separated, with the superuser's credentials:
   DZCONN_TEST_POSTGRES_URLS      all servers, behind those that it names already
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     pub(crate) mariadb: bool,
     /// A Python for the stand-ins.
     pub(crate) mssql: Option<PathBuf>,
-    /// The program.
+    /// A Python that has moto.
     pub(crate) moto: Option<PathBuf>,
     pub(crate) program: OsString,
     pub(crate) args: Vec<OsString>,
@@ -61,8 +61,8 @@ impl Options {
                     _ => return Err("--mssql without a Python".into()),
                 },
                 Some("--moto") => match args.next() {
-                    Some(program) if program != "--" => moto = Some(program.into()),
-                    _ => return Err("--moto without a program".into()),
+                    Some(python) if python != "--" => moto = Some(python.into()),
+                    _ => return Err("--moto without a Python".into()),
                 },
                 Some("--help" | "-h") => return Ok(None),
                 Some("--") => break,

@@ -1,8 +1,11 @@
-//! moto's supervision. The program is a fake one that behaves as moto does while it starts: moto itself is not needed.
+//! moto's supervision. The Python is a fake one that behaves as moto does while it starts: moto itself is not needed.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use dzconn_test_servers::{Error, Moto};
 
@@ -28,7 +31,7 @@ server.serve_forever()
 
 fn fake() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
-    let program = executable(dir.path(), "moto_server", FAKE);
+    let program = executable(dir.path(), "python", FAKE);
     (dir, program)
 }
 
@@ -48,18 +51,18 @@ fn it_answers_once_it_is_started_and_goes() {
 
 #[test]
 fn a_program_that_is_not_there_is_named() {
-    let error = Moto::start(Path::new("/nowhere/moto_server")).unwrap_err();
-    assert!(matches!(error, Error::NoMoto { .. }));
-    let output = output(&["--moto", "/nowhere/moto_server"], "echo ran");
+    let error = Moto::start(Path::new("/nowhere/python")).unwrap_err();
+    assert!(matches!(error, Error::NoPython { .. }));
+    let output = output(&["--moto", "/nowhere/python"], "echo ran");
     assert_eq!(output.status.code(), Some(125));
-    assert!(text(&output.stderr).contains("/nowhere/moto_server"));
+    assert!(text(&output.stderr).contains("/nowhere/python"));
     assert_eq!(text(&output.stdout), "");
 }
 
 #[test]
 fn a_moto_that_fails_shows_its_log() {
     let dir = tempfile::tempdir().unwrap();
-    let program = executable(dir.path(), "moto_server", "#!/bin/sh\necho no module named flask; exit 1\n");
+    let program = executable(dir.path(), "python", "#!/bin/sh\necho no module named flask; exit 1\n");
     let error = Moto::start(&program).unwrap_err();
     assert!(matches!(error, Error::Ended { .. }), "{error}");
     assert!(error.to_string().contains("no module named flask"), "{error}");
@@ -86,4 +89,57 @@ fn it_does_not_outlive_a_parent_that_is_killed() {
     child.wait().unwrap();
     send("KILL", script.trim().parse().unwrap());
     wait_for("moto goes", || processes_with(name).is_empty());
+}
+
+/// As `moto.server` is: threads, and nothing that keeps one request from being answered while another is. Its answer says
+/// how many it was answering.
+const PACKAGE: &str = r#"
+import http.server, sys, time
+
+class DomainDispatcherApplication:
+    inside = 0
+
+    def __call__(self, environ, start_response):
+        type(self).inside += 1
+        time.sleep(0.1)
+        yield str(self.inside).encode()
+        type(self).inside -= 1
+
+def main():
+    application = DomainDispatcherApplication()
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.writelines(application({}, None))
+
+    host, port = (sys.argv[sys.argv.index(option) + 1] for option in ("-H", "-p"))
+    server = http.server.ThreadingHTTPServer((host, int(port)), Answer)
+    print(f" * Running on http://127.0.0.1:{port}", flush=True)
+    server.serve_forever()
+"#;
+
+#[test]
+fn one_request_is_answered_after_another() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let package = dir.path().join("moto");
+    std::fs::create_dir(&package).unwrap();
+    std::fs::write(package.join("__init__.py"), "").unwrap();
+    std::fs::write(package.join("server.py"), PACKAGE).unwrap();
+    let script = format!("#!/bin/sh\nPYTHONPATH='{}' exec /usr/bin/python3 -B \"$@\"\n", dir.path().display());
+    let moto = Moto::start(&executable(dir.path(), "python", &script)).unwrap();
+    let ask = || {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, moto.port())).unwrap();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.lines().last().unwrap().to_owned()
+    };
+    let answers: Vec<String> = thread::scope(|scope| {
+        let asked: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|answer| answer.join().unwrap()).collect()
+    });
+    assert_eq!(answers, ["1"; 4]);
 }
