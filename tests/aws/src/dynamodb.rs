@@ -17,24 +17,25 @@ use crate::server::{Shared, Trouble};
 #[derive(Debug, Default)]
 pub(crate) struct Made(Mutex<HashSet<String>>);
 
-/// One call after the other: moto carries them out on several threads without a lock, and a transaction that it rolls back takes
-/// others' writes with it. A transaction that was made is not made again under its token ("`TransactWriteItems`",
-/// `ClientRequestToken`), which moto ignores.
+/// A transaction that was made is not made again under its token ("`TransactWriteItems`", `ClientRequestToken`), which moto
+/// ignores. Those that have one wait for each other, so that two under the same do not both find that it was not made.
 pub(crate) async fn answer(
     shared: &Shared,
     asked: &Asked,
     parts: Parts,
     body: Bytes,
 ) -> Result<Response<Full<Bytes>>, Trouble> {
+    let read = serde_json::from_slice::<Value>(&body).ok();
+    let Some(token) = read.and_then(|body| body.get("ClientRequestToken")?.as_str().map(str::to_owned)) else {
+        return forward::to_moto(shared, asked, parts, body).await;
+    };
     let mut made = shared.transactions.0.lock().await;
-    let token = serde_json::from_slice::<Value>(&body).ok();
-    let token = token.and_then(|body| body.get("ClientRequestToken")?.as_str().map(str::to_owned));
-    if token.as_ref().is_some_and(|token| made.contains(token)) {
+    if made.contains(&token) {
         return Ok(crate::refusal::answer(200, "application/x-amz-json-1.0", "{}".to_owned()));
     }
     let answer = forward::to_moto(shared, asked, parts, body).await?;
     if answer.status().is_success() {
-        made.extend(token);
+        made.insert(token);
     }
     Ok(answer)
 }

@@ -1,8 +1,7 @@
 //! What stands between the store and moto: it counts calls, makes some of them fail, and does what moto leaves out.
 //!
-//! moto carries out requests on several threads without a lock, so that a transaction that it rolls back takes others'
-//! writes with it, and it ignores a transaction's token. Here one request is carried out after the other, and a transaction
-//! that was made is not made again under the same token, as `DynamoDB` promises (`TransactWriteItems`, API Reference).
+//! moto ignores a transaction's token. Here a transaction that was made is not made again under the same token, as `DynamoDB`
+//! promises (`TransactWriteItems`, API Reference). So requests wait for each other.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
