@@ -8,7 +8,7 @@
 //! # async fn example() {
 //! let faults = Faults::default();
 //! let tracking = faults.watch(MemoryTracking::new());
-//! faults.fail(0, When::Before, ErrorKind::Throttled);
+//! faults.fail_at("tracking.read", When::Before, ErrorKind::Throttled);
 //! assert_eq!(tracking.read(&[]).await.unwrap_err().kind(), ErrorKind::Throttled);
 //! assert_eq!(faults.calls(), ["tracking.read"]);
 //! # }
@@ -40,6 +40,13 @@ pub enum When {
     After,
 }
 
+/// Which call breaks, of those from now.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    Nth(usize),
+    Named(&'static str),
+}
+
 /// How a call breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Break {
@@ -60,7 +67,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     calls: Vec<&'static str>,
-    fault: Option<(usize, When, Break)>,
+    fault: Option<(Which, When, Break)>,
 }
 
 impl fmt::Debug for Faults {
@@ -82,13 +89,18 @@ impl Faults {
 
     /// Lets the n-th call from now fail.
     pub fn fail(&self, n: usize, when: When, kind: ErrorKind) {
-        self.set(n, when, Break::Fails(kind));
+        self.set(Which::Nth(n), when, Break::Fails(kind));
+    }
+
+    /// Lets the first call from now of this name fail; [`calls`](Self::calls) has the names.
+    pub fn fail_at(&self, name: &'static str, when: When, kind: ErrorKind) {
+        self.set(Which::Named(name), when, Break::Fails(kind));
     }
 
     /// Lets the n-th call from now never answer, as if the process had died there. Whoever waits for
     /// [`vanished`](Self::vanished) can drop the run then.
     pub fn vanish(&self, n: usize, when: When) {
-        self.set(n, when, Break::Vanishes);
+        self.set(Which::Nth(n), when, Break::Vanishes);
     }
 
     /// Until a call has vanished.
@@ -101,10 +113,10 @@ impl Faults {
         self.state().fault = None;
     }
 
-    fn set(&self, n: usize, when: When, how: Break) {
+    fn set(&self, which: Which, when: When, how: Break) {
         let mut state = self.state();
         state.calls.clear();
-        state.fault = Some((n, when, how));
+        state.fault = Some((which, when, how));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,7 +128,11 @@ impl Faults {
             let mut state = self.state();
             let n = state.calls.len();
             state.calls.push(name);
-            state.fault.filter(|(at, ..)| *at == n).map(|(_, when, how)| (when, how))
+            let here = |(which, ..): &mut (Which, When, Break)| match which {
+                Which::Nth(at) => *at == n,
+                Which::Named(at) => *at == name,
+            };
+            state.fault.take_if(here).map(|(_, when, how)| (when, how))
         };
         tokio::task::yield_now().await;
         if let Some((When::Before, how)) = fault {

@@ -456,8 +456,7 @@ async fn cleaning_goes_on_after_a_failure() {
     lab.handle(&Lab::deployed()).await;
     lab.world.grant(&lab.world.subscription("employees")).await;
     lab.end();
-    // The look-up, reading role and two tags, then the first detach.
-    lab.world.spy.fail(4, When::Before, ErrorKind::StoreDenied);
+    lab.world.spy.fail_at("role.detach", When::Before, ErrorKind::StoreDenied);
     let report = lab.environments.handle(&Lab::deleting()).await.unwrap();
     let errors: Vec<_> = report.errors().map(dzconn_core::Error::kind).collect();
     assert_eq!(errors, [ErrorKind::StoreDenied], "{report:?}");

@@ -196,12 +196,7 @@ async fn a_grant_fails_only_where_it_is_not_delivered() {
 #[tokio::test]
 async fn what_a_run_did_before_it_lost_its_session_is_told() {
     let world = World::new();
-    world.grant(&world.subscription("employees")).await;
-    let calls = world.spy.calls();
-    let at = calls.iter().position(|call| *call == "source.grant").unwrap();
-    world.revoke(&world.subscription("employees")).await;
-    // The session is kept, and not opened again.
-    world.spy.fail(at - 1, When::Before, ErrorKind::ConnectionLost);
+    world.spy.fail_at("source.grant", When::Before, ErrorKind::ConnectionLost);
     let granted = world.grant(&world.subscription("employees")).await;
     let calls = world.spy.calls();
     assert_eq!(calls.iter().filter(|call| **call == "source.create_user").count(), 2, "{calls:?}");

@@ -161,7 +161,7 @@ async fn what_others_do_meanwhile() {
 async fn a_rotation_that_somebody_takes_back_is_not_confirmed() {
     let world = set_up(&["employees"], 0).await;
     let before = held(&world);
-    world.spy.fail(16, When::Before, ErrorKind::AdminDenied);
+    world.spy.fail_at("secret.replace", When::Before, ErrorKind::AdminDenied);
     rotate(&world).await.unwrap_err();
     world.spy.heal();
     let Generation { secret, user, .. } = generation(&world);
@@ -184,11 +184,10 @@ async fn a_rotation_that_somebody_takes_back_is_not_confirmed() {
 #[tokio::test]
 async fn a_proposed_password_that_the_source_refuses() {
     let proposals = |calls: &[String]| calls.iter().filter(|call| *call == "secret.propose").count();
-    // The spare is made, or given a password.
-    for (rotations, call) in [(0, 8), (2, 9)] {
+    for (rotations, call) in [(0, "source.create_user"), (2, "source.set_password")] {
         for polls in 1.. {
             let world = set_up(&["employees"], rotations).await;
-            world.spy.fail(call, When::Before, ErrorKind::PasswordRejected);
+            world.spy.fail_at(call, When::Before, ErrorKind::PasswordRejected);
             let ended = {
                 let mut rotating = pin!(rotate(&world));
                 let mut context = Context::from_waker(Waker::noop());
@@ -214,7 +213,7 @@ async fn a_proposed_password_that_the_source_refuses() {
 #[tokio::test]
 async fn a_secret_that_is_corrected_while_it_is_rotated() {
     let world = set_up(&["employees"], 0).await;
-    world.spy.fail(8, When::Before, ErrorKind::AdminDenied);
+    world.spy.fail_at("source.create_user", When::Before, ErrorKind::AdminDenied);
     assert_eq!(rotate(&world).await.unwrap_err().kind(), ErrorKind::AdminDenied);
     world.spy.heal();
     let Generation { secret, turn, .. } = generation(&world);
@@ -259,9 +258,8 @@ async fn another_rotation_than_the_one_that_was_found_is_left_alone() {
     let (connection, environment) = (world.engine.source().connection, id("env1"));
     world.grant(&world.subscription("employees")).await;
     let mut found = Vec::new();
-    for call in [8, 7] {
-        world.spy.calls();
-        world.spy.fail(call, When::Before, ErrorKind::AdminDenied);
+    for call in ["source.create_user", "secret.propose"] {
+        world.spy.fail_at(call, When::Before, ErrorKind::AdminDenied);
         world.fulfilment.rotate(&connection, &environment).await.unwrap_err();
         world.spy.heal();
         age(&world);
@@ -446,9 +444,8 @@ async fn the_cost_of_a_rotation_is_known() {
 async fn a_grant_after_a_rotation_that_was_not_delivered() {
     let world = set_up(&["employees"], 0).await;
     let before = held(&world);
-    world.spy.fail(16, When::Before, ErrorKind::AdminDenied);
+    world.spy.fail_at("secret.replace", When::Before, ErrorKind::AdminDenied);
     rotate(&world).await.unwrap_err();
-    world.spy.heal();
     assert_eq!((held(&world), generation(&world).stage()), (before.clone(), Some(TurnStage::Delivering)));
     world.want(&world.subscription("offices"), Wanted::Grant);
     let granted = world.grant(&world.subscription("offices")).await;
@@ -464,7 +461,7 @@ async fn the_secret_is_shared_with_whom_it_is_to_be_shared_by_now() {
     let owner = world.vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer"));
     owner.share(&generation(&world).secret, &[id("arn:aws:iam::222222222222:role/of-old")]).await.unwrap();
     let before = (held(&world), generation(&world));
-    world.spy.fail(5, When::Before, ErrorKind::AdminDenied);
+    world.spy.fail_at("secret.share", When::Before, ErrorKind::AdminDenied);
     let error = rotate(&world).await.unwrap_err();
     assert_eq!((error.kind(), error.left()), (ErrorKind::AdminDenied, Changed::Nothing), "{error}");
     assert!(world.spy.calls().contains(&"secret.share"));

@@ -118,14 +118,8 @@ async fn a_secret_that_is_changed_after_its_successor_was_proposed() {
     let world = World::new();
     world.grant(&world.subscription("employees")).await;
     let connection = world.engine.source().connection;
-    world.fulfilment.rotate(&connection, &id("env1")).await.unwrap();
-    world.spy.calls();
-    world.fulfilment.rotate(&connection, &id("env1")).await.unwrap();
-    let promote = world.spy.calls().iter().position(|call| *call == "secret.promote").unwrap();
-
-    world.spy.fail(promote, When::Before, ErrorKind::Timeout);
+    world.spy.fail_at("secret.promote", When::Before, ErrorKind::Timeout);
     world.fulfilment.rotate(&connection, &id("env1")).await.unwrap_err();
-    world.spy.heal();
     let (name, own) = secret(&world).await;
     let changed = Credentials { database: Some("other".to_owned()), ..own };
     world.vault.put_raw(&id(PRODUCER), &name, changed.to_json());
@@ -157,11 +151,8 @@ async fn a_grant_that_cannot_be_taken_back_is_not_said_to_be() {
     world.want(&offices, Wanted::Grant);
     let engine = world.spy.watch(LetsNobodyIn(world.engine.clone()));
     let fulfilment = world.by_way_of(engine, world.portal.clone());
-    fulfilment.grant(&offices).await.unwrap_err();
-    world.spy.calls();
     assert_eq!(fulfilment.grant(&offices).await.unwrap_err().left(), Changed::Nothing);
-    let revoke = world.spy.calls().iter().position(|call| *call == "source.revoke").unwrap();
-    world.spy.fail(revoke, When::Before, ErrorKind::AdminDenied);
+    world.spy.fail_at("source.revoke", When::Before, ErrorKind::AdminDenied);
     let error = fulfilment.grant(&offices).await.unwrap_err();
     assert_eq!((error.kind(), error.left()), (ErrorKind::UserLoginRefused, Changed::Unfinished), "{error}");
 }
@@ -173,7 +164,8 @@ async fn a_source_that_refuses_every_password_is_asked_twice() {
     world.grant(&world.subscription("employees")).await;
     let (first, second) = (Faults::default(), Faults::default());
     let fulfilment = world.by_way_of(second.watch(first.watch(world.engine.clone())), world.portal.clone());
-    first.fail(2, When::Before, ErrorKind::PasswordRejected);
+    // The inner one breaks the first attempt, the outer one the second.
+    first.fail_at("source.create_user", When::Before, ErrorKind::PasswordRejected);
     second.fail(3, When::Before, ErrorKind::PasswordRejected);
     let error = fulfilment.rotate(&world.engine.source().connection, &id("env1")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PasswordRejected, "{error}");
