@@ -202,9 +202,11 @@ impl Look<'_> {
                 Answer::Wrote(WriteOutcome::Written)
             }
             Effect::Resolve(path) => Answer::Table(self.session()?.resolve(path).await?),
-            Effect::ReadSecret(name) | Effect::InspectSecret(name) => {
-                Answer::Slot(sketch.secret(&*self.credentials, name).await?)
-            }
+            Effect::ReadSecret(name) => Answer::Slot(sketch.secret(&*self.credentials, name).await?),
+            Effect::InspectSecret(name) => match sketch.secrets.get(name) {
+                Some(slot) => Answer::Slot(slot.clone()),
+                None => Answer::Slot(self.credentials.inspect(name).await?),
+            },
             Effect::ReadCopy(name) => Answer::Slot(sketch.secret(&*self.copies, name).await?),
             Effect::ReadShared(id) => match sketch.shared(id) {
                 Some(slot) => Answer::Slot(slot),

@@ -40,13 +40,14 @@ impl Name {
         }
     }
 
+    /// Without what is pending, as a store where that takes a further call.
     fn slot(&self) -> Result<Slot> {
         let Some(live) = self.live() else { return Ok(Slot::Burnt) };
         Ok(Slot::Live(Box::new(StoredSecret {
             id: live.id.clone(),
             version: live.version(),
             credentials: live.credentials()?,
-            pending: live.pending.clone(),
+            pending: None,
         })))
     }
 }
@@ -80,6 +81,15 @@ impl VaultState {
     /// See [`CredentialStore::read`].
     pub fn read(&self, account: &AccountId, name: &SecretName) -> Result<Slot> {
         self.name(account, name).map_or(Ok(Slot::Empty), Name::slot)
+    }
+
+    /// See [`CredentialStore::inspect`].
+    pub fn inspect(&self, account: &AccountId, name: &SecretName) -> Result<Slot> {
+        let mut slot = self.read(account, name)?;
+        if let (Slot::Live(secret), Some(live)) = (&mut slot, self.name(account, name).and_then(Name::live)) {
+            secret.pending.clone_from(&live.pending);
+        }
+        Ok(slot)
     }
 
     /// See [`CredentialStore::read_shared`]; the caller is a principal of an account.
@@ -328,7 +338,7 @@ impl CredentialStore for MemoryCredentials {
     }
 
     async fn inspect(&self, name: &SecretName) -> Result<Slot> {
-        self.read(name).await
+        self.vault.with(|state| state.inspect(&self.account, name))
     }
 
     async fn read_shared(&self, id: &SecretId) -> Result<Slot> {

@@ -258,11 +258,12 @@ fn altered(transaction: &Transaction, rules: Rules) -> Transaction {
 
 pub(crate) fn on_vault(vault: &mut Vault, effect: &Effect, rules: Rules) -> Answer {
     match effect {
-        Effect::ReadSecret(name) | Effect::InspectSecret(name) => Answer::Slot(vault.read(&producer(), name, rules)),
+        Effect::InspectSecret(name) if rules.keep(Rule::PendingShows) => Answer::Slot(vault.inspect(name)),
+        Effect::ReadSecret(name) | Effect::InspectSecret(name) => Answer::Slot(vault.read(&producer(), name)),
         Effect::CreateSecret(name, secret) => vault.create(&producer(), name, secret, rules),
         Effect::Propose(name, version, value) => Answer::Slot(vault.propose(name, version, value)),
         Effect::Promote { secret, seen, version } => {
-            let now = match vault.read(&producer(), secret, rules) {
+            let now = match vault.read(&producer(), secret) {
                 Slot::Live(now) if !rules.keep(Rule::PromotedSeen) => now.version,
                 _ => seen.clone(),
             };
@@ -273,14 +274,14 @@ pub(crate) fn on_vault(vault: &mut Vault, effect: &Effect, rules: Rules) -> Answ
             shared.map_or_else(|error| failed(&error), |()| Answer::Done)
         }
         Effect::Burn(name) => vault.burn(&producer(), name, rules),
-        Effect::ReadCopy(name) => Answer::Slot(vault.read(&consumer(), name, rules)),
+        Effect::ReadCopy(name) => Answer::Slot(vault.read(&consumer(), name)),
         Effect::ReadShared(id) => {
             let read = vault.secrets.read_shared(&consumer(), &reader(), id);
             read.map_or_else(|error| failed(&error), Answer::Slot)
         }
         Effect::CreateCopy(name, secret) => vault.create(&consumer(), name, secret, rules),
         Effect::ReplaceCopy(name, seen, secret) => {
-            let now = match vault.read(&consumer(), name, rules) {
+            let now = match vault.read(&consumer(), name) {
                 Slot::Live(now) if !rules.keep(Rule::CopySeen) => now.version,
                 _ => seen.clone(),
             };
@@ -292,17 +293,18 @@ pub(crate) fn on_vault(vault: &mut Vault, effect: &Effect, rules: Rules) -> Answ
 }
 
 impl Vault {
-    fn read(&self, account: &AccountId, name: &SecretName, rules: Rules) -> Slot {
+    fn read(&self, account: &AccountId, name: &SecretName) -> Slot {
         if self.deleted.contains(&(account.clone(), name.clone())) {
             return Slot::Empty;
         }
-        match self.secrets.read(account, name).unwrap() {
-            Slot::Live(mut secret) if !rules.keep(Rule::PendingShows) => {
-                secret.pending = None;
-                Slot::Live(secret)
-            }
-            slot => slot,
+        self.secrets.read(account, name).unwrap()
+    }
+
+    fn inspect(&self, name: &SecretName) -> Slot {
+        if self.deleted.contains(&(producer(), name.clone())) {
+            return Slot::Empty;
         }
+        self.secrets.inspect(&producer(), name).unwrap()
     }
 
     fn propose(&mut self, name: &SecretName, version: &SecretVersion, value: &Credentials) -> Slot {
@@ -350,11 +352,11 @@ impl Vault {
     }
 
     pub(crate) fn producers(&self, name: &SecretName) -> Slot {
-        self.read(&producer(), name, Rules::ALL)
+        self.read(&producer(), name)
     }
 
     pub(crate) fn copies(&self, name: &SecretName) -> Slot {
-        self.read(&consumer(), name, Rules::ALL)
+        self.read(&consumer(), name)
     }
 }
 

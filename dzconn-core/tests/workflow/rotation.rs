@@ -148,6 +148,8 @@ async fn what_others_do_meanwhile() {
     assert_eq!(error.kind(), ErrorKind::Contention);
     assert!(error.advice().unwrap().contains("AWSPENDING"), "{error}");
     assert_eq!((held(&world), generation(&world).spare), (before, None), "nothing was begun");
+    let planned = world.fulfilment.plan_rotation(&world.engine.source().connection, &id("env1")).await;
+    assert_eq!(planned.unwrap_err().kind(), ErrorKind::Contention);
     world.vault.set_pending(&producer, &name, false);
 
     world.engine.drop_table(&table("offices"));

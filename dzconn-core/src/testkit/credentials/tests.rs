@@ -107,10 +107,6 @@ impl Broken {
                 stored.version = SecretVersion::new("1");
                 Ok(Slot::Live(stored))
             }
-            (Fault::HidesRotation, Ok(Slot::Live(mut stored))) => {
-                stored.pending = None;
-                Ok(Slot::Live(stored))
-            }
             (Fault::LosesSecrets, Ok(Slot::Live(_))) => Ok(Slot::Empty),
             (Fault::InvalidIsEmpty, Err(error)) if error.kind() == ErrorKind::SecretInvalid => Ok(Slot::Empty),
             (Fault::InvalidIsQuoted, Err(error)) if error.kind() == ErrorKind::SecretInvalid => {
@@ -143,13 +139,13 @@ impl CredentialStore for Broken {
 
     async fn inspect(&self, name: &SecretName) -> Result<Slot> {
         let waits = self.waits.lock().unwrap().get(name).cloned();
-        match (self.read(name).await?, waits) {
-            (Slot::Live(mut stored), Some(waits)) => {
-                stored.pending = Some(waits);
-                Ok(Slot::Live(stored))
-            }
-            (slot, _) => Ok(slot),
+        let mut slot = self.read(name).await?;
+        if self.fault != Fault::HidesRotation
+            && let (Slot::Live(stored), Slot::Live(inner)) = (&mut slot, self.inner.inspect(&self.real(name)).await?)
+        {
+            stored.pending = waits.or(inner.pending);
         }
+        Ok(slot)
     }
 
     async fn read_shared(&self, id: &SecretId) -> Result<Slot> {
