@@ -30,6 +30,11 @@ fn a_rotation_beside_a_grant() {
         holds_through_misfortune(before, jobs);
     }
     holds(&Scenario::new("Ga P", "P Gb").crashes(1));
+    // A grant that dies has just made the copy, with the password of before, where the rotation has seen none.
+    for jobs in ["P Ga P", "P Ga Ca"] {
+        holds(&Scenario::new("", jobs).never_again(1).order(1, 2));
+        holds(&Scenario::new("", jobs).never_again(1).late(Late::Writes).order(1, 2));
+    }
 }
 
 #[test]

@@ -7,8 +7,7 @@ use dzconn_core::event::SubscriptionEvent;
 use dzconn_core::fulfilment::{Governance, Handled, PlannedStep, RecordedPortal};
 use dzconn_core::model::*;
 use dzconn_core::portal::{Portal as _, Question, Wanted};
-use dzconn_core::store::{Key, NewSecret, Record, Slot};
-use dzconn_core::testkit::faults::When;
+use dzconn_core::store::{Key, NewSecret, Slot};
 use dzconn_core::workflow::Outcome;
 use dzconn_core::{Changed, CredentialStore as _, ErrorKind, Fulfilment, TrackingStore as _};
 
@@ -147,75 +146,6 @@ async fn filters_are_refused_and_what_was_granted_goes() {
     world.assert_nothing_left("");
     let revoked = world.fulfilment.revoke(&employees).await;
     assert!(matches!(revoked, Ok(Outcome::Revoked(_))), "{revoked:?}");
-}
-
-#[tokio::test]
-async fn an_asset_that_moved_is_taken_back_where_it_was() {
-    let world = World::new();
-    world.catalog.add(Source { connection: id("elsewhere"), ..world.engine.source() });
-    let old = world.subscription("employees");
-    world.grant(&old).await;
-
-    let mut moved = old.clone();
-    moved.location.connection = id("elsewhere");
-    let granted = world.grant(&moved).await;
-    let row = world.row(&moved).await.unwrap();
-    assert_eq!(row.place.unwrap().location, moved.location);
-    let sources: Vec<_> = world
-        .tracking
-        .snapshot()
-        .iter()
-        .filter(|(key, _)| matches!(key, Key::Source(_)))
-        .map(|(key, _)| key.clone())
-        .collect();
-    assert_eq!(sources, [Key::Source(moved.key())], "the old place is clean");
-    // A revoke that names the old place goes where tracking has it.
-    assert!(world.revoke(&old).await.dropped);
-    assert!(!world.engine.read_as(&granted.credentials, &table("employees")));
-    world.assert_nothing_left("");
-}
-
-#[tokio::test]
-async fn cleaning_up_where_an_asset_was_leaves_the_row_of_where_it_is() {
-    let world = World::new();
-    world.catalog.add(Source { connection: id("elsewhere"), ..world.engine.source() });
-    let old = world.subscription("employees");
-    world.grant(&old).await;
-    world.revoke(&old).await;
-
-    // A run that dies in the middle, so that no row leads to where it was.
-    world.spy.fail_at("source.grant", When::Before, ErrorKind::Timeout);
-    world.want(&old, Wanted::Grant);
-    world.fulfilment.grant(&old).await.unwrap_err();
-    assert_eq!(world.spy.calls().last(), Some(&"source.grant"));
-    world.spy.heal();
-    let mut moved = old.clone();
-    moved.location.connection = id("elsewhere");
-    world.grant(&moved).await;
-
-    world.grant(&world.subscription("offices")).await;
-    let sources = world.tracking.snapshot();
-    let left = sources.iter().filter_map(|(_, stored)| match &stored.record {
-        Record::Source(source) if source.key == old.key() => Some(source.open.len() + source.revoked.len()),
-        _ => None,
-    });
-    assert_eq!(left.collect::<Vec<_>>(), [0], "the old place is clean");
-    let row = world.row(&moved).await.expect("it is granted where it is now");
-    assert_eq!(row.place.unwrap().location, moved.location);
-}
-
-#[tokio::test]
-async fn an_asset_that_moved_leaves_what_is_to_be_retained() {
-    let world = World::new();
-    world.catalog.add(Source { connection: id("elsewhere"), ..world.engine.source() });
-    let old = world.subscription("employees");
-    let granted = world.grant(&old).await;
-    world.want(&old, Wanted::Retain);
-    world.fulfilment.retain(&old).await.unwrap();
-    let mut moved = old.clone();
-    moved.location.connection = id("elsewhere");
-    assert_eq!(world.fulfilment.grant(&moved).await.unwrap(), Outcome::Superseded, "a late event");
-    assert!(world.engine.read_as(&granted.credentials, &table("employees")));
 }
 
 #[tokio::test]

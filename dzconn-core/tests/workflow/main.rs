@@ -10,6 +10,7 @@ mod environment;
 mod environment_faults;
 mod faults;
 mod fulfilment;
+mod moved;
 mod objects;
 mod objects_faults;
 mod objects_reconcile;
