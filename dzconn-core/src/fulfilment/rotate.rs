@@ -65,10 +65,7 @@ impl Fulfilment {
         order.errand = Errand::Rotate(turn);
         let subscription = &order.subscription;
         let report = producer.run(&order, deadline).await?;
-        let handover = match report.did {
-            Did::Rotated(handover) if report.failure.is_none() => Some(handover),
-            _ => None,
-        };
+        let handover = if let Did::Rotated(handover) = report.did { Some(handover) } else { None };
         let carried = match &handover {
             Some(handover) => {
                 let task = CarryTask { subscription: subscription.clone(), handover: handover.clone() };

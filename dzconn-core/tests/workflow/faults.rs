@@ -111,6 +111,18 @@ pub(crate) fn poll_times<F: Future>(future: F, times: usize) -> bool {
     (0..times).any(|_| matches!(Pin::as_mut(&mut future).poll(&mut context), Poll::Ready(_)))
 }
 
+/// Polls a run until these calls, in this order, have begun; the last of them has not had its effect.
+pub(crate) fn until<F: Future>(world: &World, mut run: Pin<&mut F>, mut calls: &[&str]) {
+    world.spy.calls();
+    let mut context = Context::from_waker(Waker::noop());
+    while !calls.is_empty() {
+        assert!(run.as_mut().poll(&mut context).is_pending(), "it ends without {calls:?}");
+        for call in world.spy.calls() {
+            calls = calls.strip_prefix(&[call]).unwrap_or(calls);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_is_dropped_at_any_await_is_finished_or_undone_by_the_next() {
     let mut cuts = 0;

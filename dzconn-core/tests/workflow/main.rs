@@ -10,6 +10,7 @@ mod environment;
 mod environment_faults;
 mod faults;
 mod fulfilment;
+mod meanwhile;
 mod moved;
 mod objects;
 mod objects_faults;

@@ -1,7 +1,6 @@
 //! Assets that are published at another connection than before.
 
-use std::pin::{Pin, pin};
-use std::task::{Context, Waker};
+use std::pin::pin;
 
 use dzconn_core::ErrorKind;
 use dzconn_core::model::{Source, Subscription};
@@ -10,7 +9,7 @@ use dzconn_core::store::{Key, Record};
 use dzconn_core::testkit::faults::When;
 use dzconn_core::workflow::Outcome;
 
-use crate::faults::{poll_times, run};
+use crate::faults::{poll_times, run, until};
 use crate::world::{World, id, table};
 
 /// An asset where it was, and where it is.
@@ -78,18 +77,6 @@ async fn an_asset_that_moved_leaves_what_is_to_be_retained() {
     world.fulfilment.retain(&old).await.unwrap();
     assert_eq!(world.fulfilment.grant(&moved).await.unwrap(), Outcome::Superseded, "a late event");
     assert!(world.engine.read_as(&granted.credentials, &table("employees")));
-}
-
-/// Polls a run until these calls, in this order, have begun; the last of them has not had its effect.
-fn until<F: Future>(world: &World, mut run: Pin<&mut F>, mut calls: &[&str]) {
-    world.spy.calls();
-    let mut context = Context::from_waker(Waker::noop());
-    while !calls.is_empty() {
-        assert!(run.as_mut().poll(&mut context).is_pending(), "it ends without {calls:?}");
-        for call in world.spy.calls() {
-            calls = calls.strip_prefix(&[call]).unwrap_or(calls);
-        }
-    }
 }
 
 /// A grant that has found no row goes to the new place, whatever has been granted, and is being revoked, at the old one.

@@ -15,11 +15,11 @@ use dzconn_core::{Changed, CredentialStore as _, ErrorKind, Result};
 use crate::reconcile::{age, look};
 use crate::world::{CONSUMER, PRODUCER, World, id, table};
 
-async fn rotate(world: &World) -> Result<Rotation> {
+pub(crate) async fn rotate(world: &World) -> Result<Rotation> {
     world.fulfilment.rotate(&world.engine.source().connection, &id("env1")).await
 }
 
-async fn rotated(world: &World) -> Rotated {
+pub(crate) async fn rotated(world: &World) -> Rotated {
     match rotate(world).await.unwrap() {
         Rotation::Rotated(rotated) => rotated,
         other => panic!("{other:?}"),
@@ -27,12 +27,12 @@ async fn rotated(world: &World) -> Rotated {
 }
 
 /// What the environment's secret holds.
-fn held(world: &World) -> Credentials {
+pub(crate) fn held(world: &World) -> Credentials {
     let live = world.vault.live();
     live.into_iter().find(|(account, ..)| account.as_str() == CONSUMER).unwrap().2
 }
 
-fn generation(world: &World) -> Generation {
+pub(crate) fn generation(world: &World) -> Generation {
     let records = world.tracking.snapshot();
     let source = records.iter().find_map(|(_, stored)| match &stored.record {
         Record::Source(source) => Some(source.clone()),
@@ -41,7 +41,7 @@ fn generation(world: &World) -> Generation {
     source.and_then(|source| source.generation).unwrap()
 }
 
-async fn set_up(granted: &[&str], rotations: usize) -> World {
+pub(crate) async fn set_up(granted: &[&str], rotations: usize) -> World {
     let world = World::new();
     for name in granted {
         world.grant(&world.subscription(name)).await;
