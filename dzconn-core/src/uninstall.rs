@@ -128,7 +128,6 @@ pub struct Uninstaller {
 
 /// What there is to do, as it is known when it begins.
 struct Known {
-    books: Books,
     /// The recorded ones, each with its domain.
     granted: BTreeMap<EnvironmentId, DomainId>,
     /// Those of the portal.
@@ -289,7 +288,7 @@ impl Uninstaller {
             }
         }
         looked.environments.extend(granted.keys().cloned());
-        Ok(Known { books, granted, listed, buckets, looked, unknown })
+        Ok(Known { granted, listed, buckets, looked, unknown })
     }
 
     async fn held(&self, domain: &DomainId, environment: &EnvironmentId) -> Result<EnvironmentReport> {
@@ -330,7 +329,6 @@ impl Uninstaller {
     async fn orphans(&self, known: &Known, books: &mut Books) -> Vec<Finding> {
         let parts = self.fulfilment.parts();
         let scope = Scope::default();
-        books.remember(&known.books);
         books.environments.extend(known.looked.environments.iter().cloned());
         for side in [Side::Producer, Side::Consumer] {
             books.places.extend(known.looked.owners.iter().map(|owner| (side, owner.clone())));

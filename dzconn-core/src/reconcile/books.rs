@@ -44,12 +44,6 @@ impl Books {
         Ok(books)
     }
 
-    /// Remembers environments and accounts that the records speak of.
-    pub(crate) fn remember(&mut self, before: &Self) {
-        self.environments.extend(before.known());
-        self.places.extend(before.accounts());
-    }
-
     /// The environments that are surely this installation's.
     pub(crate) fn known(&self) -> BTreeSet<EnvironmentId> {
         let sources = self.sources.iter().map(|source| &source.key.environment);

@@ -294,9 +294,8 @@ impl ProducerRun {
             (At::Current, Answer::Slot(slot)) => self.with_current(slot, fresh),
             (At::StillReady, Answer::Records(records)) => self.with_still_ready(records, fresh),
             (At::Promote, Answer::Wrote(WriteOutcome::Written)) => self.write(&Move::Swap, At::Swap, fresh),
-            (At::Promote, Answer::Wrote(WriteOutcome::Conflict)) => self.not_promoted(),
             (at, Answer::Wrote(WriteOutcome::Written)) => self.written(&at, fresh),
-            // Somebody wrote in between: look again, and go on from what is there.
+            // Somebody wrote in between, or a store has forgotten what was put down: look again, and go on from what is there.
             (_, Answer::Wrote(WriteOutcome::Conflict)) => self.read(),
             _ => Err(OUT_OF_STEP),
         }

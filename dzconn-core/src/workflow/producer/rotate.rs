@@ -17,8 +17,6 @@ pub(super) struct Rotating {
     tables: Vec<TableName>,
     /// One that was.
     granted: Option<TableName>,
-    /// Whether the spare was seen to be as good as the user.
-    prepared: bool,
     /// Whether this run has given up a value that was proposed. The next is its last.
     anew: bool,
 }
@@ -194,7 +192,6 @@ impl ProducerRun {
                 "the new user logs in but cannot read the table although it was granted: something denies it",
             )),
             Login::In(_) => {
-                self.rotating.prepared = true;
                 if self.generation()?.stage() == Some(TurnStage::Ready) {
                     return self.promote();
                 }
@@ -226,7 +223,7 @@ impl ProducerRun {
             return self.with_view(fresh);
         }
         // Somebody may have brought an older database back since.
-        if self.rotating.prepared { self.promote() } else { self.propose(fresh) }
+        self.propose(fresh)
     }
 
     pub(super) fn promote(&mut self) -> Step {
@@ -234,12 +231,6 @@ impl ProducerRun {
         let secret = self.generation()?.secret.clone();
         let seen = self.secret.as_ref().map(|secret| secret.version.clone()).ok_or(OUT_OF_STEP)?;
         self.go(At::Promote, Effect::Promote { secret, seen, version: version(turn) })
-    }
-
-    /// Somebody else has written the secret, or the store has forgotten what was proposed.
-    pub(super) fn not_promoted(&mut self) -> Step {
-        self.rotating.prepared = false;
-        self.read()
     }
 
     /// The rest is the consumer's.
