@@ -128,6 +128,26 @@ async fn a_secret_that_is_changed_after_its_successor_was_proposed() {
     assert_eq!(world.readable(), ["employees"]);
 }
 
+/// Somebody has given the second user another name in the record, after credentials were proposed for the first.
+#[tokio::test]
+async fn a_proposal_for_another_user_than_the_record_names_is_not_used() {
+    let world = World::new();
+    world.grant(&world.subscription("employees")).await;
+    let connection = world.engine.source().connection;
+    world.spy.fail_at("source.create_user", When::Before, ErrorKind::AdminDenied);
+    world.fulfilment.rotate(&connection, &id("env1")).await.unwrap_err();
+    for (key, stored) in world.tracking.snapshot().iter() {
+        let mut stored = stored.clone();
+        if let Record::Source(SourceRecord { generation: Some(generation), .. }) = &mut stored.record {
+            generation.spare = Some(UserName::new("dz_env1_renamed").unwrap());
+            world.tracking.insert(key.clone(), stored);
+        }
+    }
+    let error = world.fulfilment.rotate(&connection, &id("env1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SecretInvalid, "{error}");
+    assert_eq!((world.engine.snapshot().users().count(), world.readable()), (1, vec!["employees"]));
+}
+
 /// A password that was set at the source by hand is set back, and a user that was dropped there is made again; both are told.
 #[tokio::test]
 async fn what_is_mended_is_a_change() {
