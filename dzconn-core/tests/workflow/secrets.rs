@@ -118,14 +118,18 @@ async fn a_secret_that_is_changed_after_its_successor_was_proposed() {
     let world = World::new();
     world.grant(&world.subscription("employees")).await;
     let connection = world.engine.source().connection;
+    let (name, own) = secret(&world).await;
+    // In the form that the changes below have, so that nothing else differs.
+    world.vault.put_raw(&id(PRODUCER), &name, own.to_json());
     world.spy.fail_at("secret.promote", When::Before, ErrorKind::Timeout);
     world.fulfilment.rotate(&connection, &id("env1")).await.unwrap_err();
-    let (name, own) = secret(&world).await;
-    let changed = Credentials { database: Some("other".to_owned()), ..own };
-    world.vault.put_raw(&id(PRODUCER), &name, changed.to_json());
-    let error = world.fulfilment.rotate(&connection, &id("env1")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::SecretInvalid, "{error}");
-    assert_eq!(world.readable(), ["employees"]);
+    let user = UserName::new("somebody").unwrap();
+    for changed in [Credentials { database: Some("other".to_owned()), ..own.clone() }, Credentials { user, ..own }] {
+        world.vault.put_raw(&id(PRODUCER), &name, changed.to_json());
+        let error = world.fulfilment.rotate(&connection, &id("env1")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SecretInvalid, "{changed:?}: {error}");
+        assert_eq!(world.readable(), ["employees"]);
+    }
 }
 
 /// Somebody has given the second user another name in the record, after credentials were proposed for the first.
