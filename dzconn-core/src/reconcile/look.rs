@@ -297,11 +297,12 @@ impl Look<'_> {
             return None;
         }
         let gone = "revoke the environment's assets on this source, and grant them again";
+        let deadline = Deadline::within(self.parts.producer.settings.deadline);
         let slot = async {
             let store = self.parts.producer.credentials.of(&self.record.owner).await?;
             store.inspect(&generation.secret).await
         };
-        let secret = match slot.await {
+        let secret = match deadline.run("reading the secret", slot).await {
             Ok(Slot::Live(secret)) => *secret,
             Ok(Slot::Empty) => {
                 let mend = self.any_run(entries);
@@ -314,7 +315,7 @@ impl Look<'_> {
                 return None;
             }
             Err(error) => {
-                self.found(Problem::Secret, error.to_string(), Mend::ByHand("correct the secret's value".to_owned()));
+                self.unread(Problem::Secret, &format!("the producer's secret {}", generation.secret), &error);
                 return None;
             }
         };
@@ -328,7 +329,7 @@ impl Look<'_> {
         let owner = self.books.consumer(self.record);
         let slot = async { self.parts.consumer.copies.of(&owner).await?.read(&generation.copy).await };
         let copy = &generation.copy;
-        match slot.await {
+        match deadline.run("reading the copy", slot).await {
             Ok(Slot::Live(held)) if held.credentials == secret.credentials => {}
             // The rotation that is under way is told already.
             Ok(Slot::Live(held))
@@ -342,11 +343,18 @@ impl Look<'_> {
                 let mend = self.any_run(entries);
                 self.found(Problem::Copy, format!("the copy {copy} {what}"), mend);
             }
-            Err(error) => {
-                self.found(Problem::Copy, error.to_string(), Mend::ByHand("see what the error says".to_owned()));
-            }
+            Err(error) => self.unread(Problem::Copy, &format!("the copy {copy}"), &error),
         }
         Some(secret)
+    }
+
+    /// A secret that holds something else, or that cannot be looked at.
+    fn unread(&mut self, problem: Problem, which: &str, error: &Error) {
+        let (problem, how) = match error.kind() {
+            ErrorKind::SecretInvalid => (problem, "correct the secret's value"),
+            _ => (Problem::CannotTell, error.advice().unwrap_or("try again when the store of secrets answers")),
+        };
+        self.found(problem, format!("{which}: {error}"), Mend::ByHand(how.to_owned()));
     }
 
     /// What the source says of the user.

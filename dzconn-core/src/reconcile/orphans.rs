@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::books::{Books, each};
-use super::look::Place;
+use super::look::{self, Place};
 use super::{Finding, Mend, Problem, Scope, Side};
 use crate::fulfilment::Parts;
 use crate::model::{
@@ -27,13 +27,10 @@ pub(crate) async fn users(
 ) -> Vec<Finding> {
     match strangers(place, parts, books, connection, scope).await {
         Ok(found) => found.into_iter().filter(|finding| admits(scope, finding)).collect(),
-        Err(error) => vec![Finding {
-            connection: Some(connection.clone()),
-            environment: None,
-            problem: Problem::CannotTell,
-            detail: format!("which users there are: {error}"),
-            mend: Mend::ByHand(error.advice().unwrap_or("give the admin what it lacks").to_owned()),
-        }],
+        Err(error) => {
+            let detail = format!("which users there are: {error}");
+            vec![Finding { detail, ..look::cannot_tell(connection, &error) }]
+        }
     }
 }
 
@@ -128,22 +125,26 @@ pub(crate) async fn secrets(parts: &Parts, books: &Books, scope: &Scope) -> Resu
         let deadline = Deadline::within(parts.producer.settings.deadline);
         match deadline.run("listing secrets", listing).await {
             Ok(names) => listed.extend(names.into_iter().map(|name| (name, (side, owner.clone())))),
-            Err(error) => findings.push(Finding {
-                connection: None,
-                environment: None,
-                problem: Problem::CannotTell,
-                detail: format!("which secrets there are in {}: {error}", owner.account),
-                mend: Mend::ByHand(error.advice().unwrap_or("try again").to_owned()),
-            }),
+            Err(error) => {
+                findings.push(cannot_tell(format!("which secrets there are in {}: {error}", owner.account), &error));
+            }
         }
     }
     // A record is written before its secrets are made: what was listed stands in a record that is read after that.
     let named = named_secrets(parts).await?;
     let known = known_environments(books, scope);
     for (name, (side, owner)) in listed.into_iter().filter(|(name, _)| !named.contains(name)) {
-        // The list may be behind.
-        if !matches!(side.store(parts, &owner).await?.read(&name).await, Ok(Slot::Live(_))) {
-            continue;
+        let reading = async { side.store(parts, &owner).await?.read(&name).await };
+        match Deadline::within(parts.producer.settings.deadline).run("reading a secret", reading).await {
+            Ok(Slot::Live(_)) => {}
+            // Whatever it holds, it is there.
+            Err(error) if error.kind() == ErrorKind::SecretInvalid => {}
+            // The list may be behind.
+            Ok(Slot::Empty | Slot::Burnt) => continue,
+            Err(error) => {
+                findings.push(cannot_tell(format!("the secret {name} in {}: {error}", owner.account), &error));
+                continue;
+            }
         }
         let environment = known.iter().find(|environment| is_of(&name, environment)).cloned();
         if scope.environment.is_some() && scope.environment != environment {
@@ -161,6 +162,16 @@ pub(crate) async fn secrets(parts: &Parts, books: &Books, scope: &Scope) -> Resu
         });
     }
     Ok(findings)
+}
+
+fn cannot_tell(detail: String, error: &Error) -> Finding {
+    Finding {
+        connection: None,
+        environment: None,
+        problem: Problem::CannotTell,
+        detail,
+        mend: Mend::ByHand(error.advice().unwrap_or("try again when the store of secrets answers").to_owned()),
+    }
 }
 
 /// Every name of a secret that a record or mapping holds.

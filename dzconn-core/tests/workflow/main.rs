@@ -17,6 +17,7 @@ mod objects_faults;
 mod objects_reconcile;
 mod older;
 mod reconcile;
+mod reconcile_faults;
 mod rotation;
 mod secrets;
 mod uninstall;

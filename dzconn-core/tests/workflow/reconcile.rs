@@ -17,12 +17,12 @@ pub(crate) async fn look(world: &World) -> Vec<Finding> {
     world.fulfilment.reconcile(&Scope::default()).await.unwrap()
 }
 
-fn problems(findings: &[Finding]) -> Vec<Problem> {
+pub(crate) fn problems(findings: &[Finding]) -> Vec<Problem> {
     findings.iter().map(|finding| finding.problem).collect()
 }
 
 /// Mends all that can be mended, and says what is left.
-async fn mend(world: &World) -> Vec<Finding> {
+pub(crate) async fn mend(world: &World) -> Vec<Finding> {
     for _ in 0..6 {
         let findings = look(world).await;
         let by_hand = |finding: &Finding| matches!(finding.mend, Mend::ByHand(_) | Mend::Nothing);
@@ -48,7 +48,7 @@ pub(crate) fn age(world: &World) {
     }
 }
 
-async fn forget(world: &World, which: impl Fn(&Key) -> bool) {
+pub(crate) async fn forget(world: &World, which: impl Fn(&Key) -> bool) {
     for (key, _) in world.tracking.snapshot().iter().filter(|(key, _)| which(key)) {
         let changes = vec![Change::remove(key.clone(), Expect::Anything)];
         world.tracking.commit(&Transaction { changes }).await.unwrap();

@@ -1,0 +1,92 @@
+//! What `reconcile` says where it cannot look, or records say less than they should.
+
+use dzconn_core::model::*;
+use dzconn_core::portal::Wanted;
+use dzconn_core::reconcile::{Finding, Mend, Problem, Scope};
+use dzconn_core::store::{Key, NewSecret};
+use dzconn_core::testkit::faults::When;
+use dzconn_core::{CredentialStore as _, ErrorKind, Secret};
+
+use crate::reconcile::{age, forget, look, mend, problems};
+use crate::world::{CONSUMER, World, id, table};
+
+/// What fails is told, whatever it is: nobody takes it for the news that all is well.
+#[tokio::test]
+async fn a_look_that_fails_anywhere_is_no_clean_bill() {
+    let world = World::new();
+    for name in ["employees", "offices"] {
+        world.grant(&world.subscription(name)).await;
+    }
+    world.spy.calls();
+    assert_eq!(look(&world).await, []);
+    for (n, call) in world.spy.calls().into_iter().enumerate() {
+        world.spy.fail(n, When::Before, ErrorKind::StoreFailed);
+        let result = world.fulfilment.reconcile(&Scope::default()).await;
+        world.spy.heal();
+        if call.starts_with("tracking.") {
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::StoreFailed, "call {n}, {call}");
+            continue;
+        }
+        let findings = result.unwrap();
+        assert_eq!(problems(&findings), [Problem::CannotTell], "call {n}, {call}: {findings:#?}");
+        assert!(findings[0].mend.to_string().contains("try again"), "call {n}, {call}: {findings:#?}");
+    }
+}
+
+/// What a dead run has left hides nothing else that is wrong; what a living one is doing is not judged.
+#[tokio::test]
+async fn beside_what_is_half_done_the_rest_is_judged_unless_somebody_is_at_work() {
+    let world = World::new();
+    let granted = world.grant(&world.subscription("employees")).await;
+    let offices = world.subscription("offices");
+    world.want(&offices, Wanted::Grant);
+    world.spy.fail_at("source.grant", When::Before, ErrorKind::Timeout);
+    world.fulfilment.grant(&offices).await.unwrap_err();
+    world.engine.with(|database| database.revoke(&granted.user, &[table("employees")])).unwrap();
+    assert_eq!(problems(&look(&world).await), [Problem::UnderWay]);
+    age(&world);
+    assert_eq!(problems(&look(&world).await), [Problem::HalfDone, Problem::GrantMissing]);
+    mend(&world).await;
+    assert_eq!(world.readable(), ["employees"]);
+}
+
+/// A secret that no record names is found whatever it holds.
+#[tokio::test]
+async fn a_secret_without_record_that_is_none_of_ours_any_more_goes_too() {
+    let world = World::new();
+    let granted = world.grant(&world.subscription("employees")).await;
+    let name = SecretName::new("dz-conn-c-fin-env1-0a1b2c3d").unwrap();
+    let tags = SecretTags { domain: id("dzd_1"), project: id("fin"), environment: id("env1") };
+    let secret = NewSecret { credentials: granted.credentials, tags };
+    let consumer = world.vault.account(id(CONSUMER), id("arn:aws:iam::222222222222:role/reader"));
+    consumer.create(&name, &secret).await.unwrap();
+    world.vault.put_raw(&id(CONSUMER), &name, Secret::new("not JSON".to_owned()));
+    assert_eq!(problems(&look(&world).await), [Problem::SecretWithoutRecord]);
+    assert_eq!(mend(&world).await, []);
+    assert_eq!(consumer.names("dz-conn-").await.unwrap(), [granted.secret]);
+}
+
+/// Where the mapping is lost, the environment's own rows say where it lives.
+#[tokio::test]
+async fn what_a_dead_run_has_left_is_cleaned_up_where_the_environment_lives() {
+    let world = World::new();
+    let elsewhere = Owner::new(id(CONSUMER), id("eu-north-1"));
+    let other = |name| {
+        let mut other = world.subscription(name);
+        other.consumer.environment = id("env2");
+        other.consumer.owner = elsewhere.clone();
+        other
+    };
+    world.grant(&world.subscription("employees")).await;
+    world.grant(&other("employees")).await;
+    world.spy.fail_at("source.grant", When::Before, ErrorKind::Timeout);
+    world.want(&other("offices"), Wanted::Grant);
+    world.fulfilment.grant(&other("offices")).await.unwrap_err();
+    forget(&world, |key| matches!(key, Key::Mapping(_))).await;
+    age(&world);
+    let left: Vec<_> = look(&world).await.into_iter().filter(|finding| finding.problem == Problem::HalfDone).collect();
+    assert!(
+        matches!(&left[..], [Finding { mend: Mend::Tidy(run, _), .. }] if run.consumer.owner == elsewhere),
+        "{left:#?}"
+    );
+}
