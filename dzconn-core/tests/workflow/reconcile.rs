@@ -59,7 +59,7 @@ fn user(name: &str) -> UserName {
     UserName::new(name).unwrap()
 }
 
-fn producer_secret(world: &World) -> (SecretName, Credentials) {
+pub(crate) fn producer_secret(world: &World) -> (SecretName, Credentials) {
     let live = world.vault.live();
     live.into_iter().find(|(account, ..)| account.as_str() == PRODUCER).map(|(_, name, held)| (name, held)).unwrap()
 }

@@ -7,8 +7,8 @@ use dzconn_core::store::{Key, NewSecret};
 use dzconn_core::testkit::faults::When;
 use dzconn_core::{CredentialStore as _, ErrorKind, Secret};
 
-use crate::reconcile::{age, forget, look, mend, problems};
-use crate::world::{CONSUMER, World, id, table};
+use crate::reconcile::{age, forget, look, mend, problems, producer_secret};
+use crate::world::{CONSUMER, PRODUCER, World, id, table};
 
 /// What fails is told, whatever it is: nobody takes it for the news that all is well.
 #[tokio::test]
@@ -48,6 +48,41 @@ async fn beside_what_is_half_done_the_rest_is_judged_unless_somebody_is_at_work(
     assert_eq!(problems(&look(&world).await), [Problem::HalfDone, Problem::GrantMissing]);
     mend(&world).await;
     assert_eq!(world.readable(), ["employees"]);
+}
+
+/// What is approved only in part any more goes; where the portal does not answer, nothing is taken back.
+#[tokio::test]
+async fn a_portal_that_refuses_or_fails_while_it_is_looked_at() {
+    let world = World::new();
+    for (name, kind) in [("employees", ErrorKind::Refused), ("offices", ErrorKind::StoreFailed)] {
+        let subscription = world.subscription(name);
+        world.grant(&subscription).await;
+        world.portal.want(subscription.consumer.project, subscription.listing.id, Err(kind));
+    }
+    assert_eq!(problems(&look(&world).await), [Problem::NotWanted, Problem::CannotTell]);
+    assert_eq!(problems(&mend(&world).await), [Problem::CannotTell]);
+    assert_eq!(world.readable(), ["offices"]);
+}
+
+/// The second user's credentials belong in the secret only while a rotation is about to put them there, and nobody else's ever do.
+#[tokio::test]
+async fn a_secret_that_names_the_user_whose_turn_it_is_not() {
+    for ready in [false, true] {
+        let world = World::new();
+        world.grant(&world.subscription("employees")).await;
+        let (connection, (name, first)) = (world.engine.source().connection, producer_secret(&world));
+        let other = if ready {
+            world.spy.fail_at("secret.promote", When::Before, ErrorKind::AdminDenied);
+            world.fulfilment.rotate(&connection, &id("env1")).await.unwrap_err();
+            Credentials { user: UserName::new("somebody").unwrap(), ..first }
+        } else {
+            world.fulfilment.rotate(&connection, &id("env1")).await.unwrap();
+            first
+        };
+        world.vault.put_raw(&id(PRODUCER), &name, other.to_json());
+        let found = problems(&look(&world).await);
+        assert!(found.contains(&Problem::Secret), "ready: {ready}: {found:?}");
+    }
 }
 
 /// A secret that no record names is found whatever it holds.
