@@ -1,14 +1,15 @@
-//! A rotation that another run meets, or overtakes.
+//! A rotation that is gone on with, by itself or by another run.
 
 use std::pin::pin;
 
 use dzconn_core::engine::LockKey;
 use dzconn_core::fulfilment::Rotation;
+use dzconn_core::memory::MemoryDatabase;
 use dzconn_core::model::TurnStage;
 use dzconn_core::testkit::faults::When;
 use dzconn_core::{Changed, ErrorKind};
 
-use crate::faults::until;
+use crate::faults::{poll_times, until};
 use crate::rotation::{generation, held, rotate, set_up};
 
 /// Who loses its lock to another that finishes the rotation has rotated, and begins no further one: whether it had begun it itself,
@@ -66,5 +67,22 @@ async fn a_rotation_that_fails_once_more_is_still_unfinished() {
         world.spy.fail_at("source.create_user", When::Before, ErrorKind::AdminDenied);
         let error = rotate(&world).await.unwrap_err();
         assert_eq!((error.kind(), error.left()), (ErrorKind::AdminDenied, Changed::Unfinished), "{attempt}: {error}");
+    }
+}
+
+/// Some sources keep a history of passwords: who goes on with a rotation cannot set again what was set before.
+#[tokio::test]
+async fn a_source_that_takes_no_password_twice() {
+    for rotations in [0, 1, 2] {
+        for polls in 1.. {
+            let world = set_up(&["employees"], rotations).await;
+            world.engine.with(MemoryDatabase::forbid_password_reuse);
+            if poll_times(rotate(&world), polls) {
+                break;
+            }
+            let context = format!("rotated {rotations} times, then cut after {polls} polls");
+            assert!(matches!(rotate(&world).await, Ok(Rotation::Rotated(_))), "{context}");
+            assert_eq!((world.readable(), generation(&world).turn), (vec!["employees"], None), "{context}");
+        }
     }
 }

@@ -38,6 +38,7 @@ pub struct MemoryDatabase {
     sessions: BTreeMap<MemorySessionId, UserName>,
     locks: BTreeMap<LockKey, MemorySessionId>,
     sessions_stay: bool,
+    passwords_stay: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -158,6 +159,11 @@ impl MemoryDatabase {
         path.choose(self.tables.keys().filter(|table| table.joined().to_lowercase() == wanted).cloned().collect())
     }
 
+    /// From now on no user is given a password that it has: as where the server keeps a history of passwords.
+    pub fn forbid_password_reuse(&mut self) {
+        self.passwords_stay = true;
+    }
+
     /// See [`SourceEngine::create_user`](crate::SourceEngine::create_user).
     pub fn create_user(&mut self, credentials: &Credentials) -> Created {
         if let Some(user) = self.users.get_mut(&credentials.user) {
@@ -173,9 +179,13 @@ impl MemoryDatabase {
     /// now on.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] without such a user.
+    /// [`ErrorKind::NotFound`] without such a user. [`ErrorKind::PasswordRejected`] after
+    /// [`forbid_password_reuse`](Self::forbid_password_reuse).
     pub fn set_password(&mut self, credentials: &Credentials) -> Result<()> {
         let user = self.users.get_mut(&credentials.user).ok_or_else(|| no_user(&credentials.user))?;
+        if self.passwords_stay && user.passwords.contains(&credentials.password) {
+            return Err(Error::new(ErrorKind::PasswordRejected, format!("{} has had this password", credentials.user)));
+        }
         user.passwords = vec![credentials.password.clone()];
         Ok(())
     }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use crate::ErrorKind;
 use crate::engine::{Created, Reads};
-use crate::model::{Credentials, Generation, OpenState, Phase, SourceRecord, TableName, TurnId, UserName, Wanted};
+use crate::model::{
+    Credentials, Generation, OpenState, Phase, SourceRecord, TableName, TurnId, TurnStage, UserName, Wanted,
+};
 use crate::store::{Key, StoredSecret, WriteOutcome};
 use crate::workflow::effect::{Answer, Effect, Failure, Fresh, Next};
 use crate::workflow::transition::{Move, View, apply, entry_of, source_of, transaction};
@@ -402,6 +404,10 @@ impl ProducerRun {
         let refused = matches!(at, At::Spare | At::SparePassword) && kind == ErrorKind::PasswordRejected;
         if refused && self.may_propose_anew()? {
             return self.propose_anew(fresh);
+        }
+        // It may be the one that the user has, which some sources refuse to set again: the login tells.
+        if refused && at == At::SparePassword && self.generation()?.stage() == Some(TurnStage::Ready) {
+            return self.go(At::Tables, Effect::Tables);
         }
         self.failure.get_or_insert(failure.clone());
         match at {

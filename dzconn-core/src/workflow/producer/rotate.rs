@@ -26,7 +26,7 @@ const GONE: Failure = Failure::found(ErrorKind::SecretGone, "the environment's s
 impl ProducerRun {
     /// The record has been read, and a rotation is what the run has come for.
     pub(super) fn rotate(&mut self, fresh: &mut dyn Fresh) -> Step {
-        self.rotating = Rotating { tables: Vec::new(), granted: None, proposed: None, ..self.rotating };
+        self.rotating = Rotating { anew: self.rotating.anew, ..Rotating::default() };
         let Some(source) = self.source() else { return self.unlock() };
         match source.phase {
             Phase::Dropping => return self.drop_users(),
