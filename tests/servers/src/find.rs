@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::Command;
 
 use crate::Error;
@@ -16,6 +16,12 @@ pub(crate) fn path() -> OsString {
     let own = env::var_os("PATH").unwrap_or_default();
     let all = env::split_paths(&own).chain(SBIN.iter().map(PathBuf::from)).filter(|dir| dir.is_absolute());
     env::join_paths(all).unwrap_or(own)
+}
+
+/// A Python, by its absolute path. A link is not followed: an environment is known by it.
+pub(crate) fn python(given: &Path) -> Result<PathBuf, Error> {
+    let program = path::absolute(given).map_err(Error::io(format!("look at {}", given.display())))?;
+    if program.is_file() { Ok(program) } else { Err(Error::NoPython { program }) }
 }
 
 /// The folder that holds `initdb` and `postgres`: the given one, else the newest that is installed.

@@ -105,7 +105,7 @@ impl Servers {
             let mariadb = mariadb.then(|| scope.spawn(MariaDb::start));
             let kinds = mssql.into_iter().flat_map(|python| MssqlKind::ALL.map(|kind| (python, kind)));
             let mssql: Vec<_> = kinds.map(|(python, kind)| scope.spawn(move || Mssql::start(python, kind))).collect();
-            let moto = moto.map(|program| scope.spawn(move || Moto::start(program)));
+            let moto = moto.map(|python| scope.spawn(move || Moto::start(python)));
             let postgres = postgres.into_iter().map(join).collect::<Result<_, _>>();
             let mariadb = mariadb.map(join).transpose();
             let mssql = mssql.into_iter().map(join).collect::<Result<_, _>>();

@@ -2,12 +2,12 @@ use std::fmt;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::{self, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::Error;
 use crate::server::{on_free_port, wait_until};
 use crate::supervisor::Supervised;
+use crate::{Error, find};
 
 const NAME: &str = "moto";
 
@@ -21,11 +21,7 @@ pub struct Moto {
 impl Moto {
     /// Starts one with a Python that has `moto[server]`.
     pub fn start(python: &Path) -> Result<Self, Error> {
-        // Not the program that a link names: an environment is known by the link.
-        let python = path::absolute(python).map_err(Error::io(format!("look at {}", python.display())))?;
-        if !python.is_file() {
-            return Err(Error::NoPython { program: python });
-        }
+        let python = find::python(python)?;
         let python = python.to_string_lossy();
         on_free_port(|port| {
             let args = [&*python, &port.to_string()];

@@ -1,9 +1,9 @@
 use std::fs;
 use std::ops::Deref;
-use std::path::{self, Path};
+use std::path::Path;
 
-use crate::Error;
 use crate::server::{Recipe, Server};
+use crate::{Error, find};
 
 /// A throwaway stand-in for SQL Server: superuser `sa`. See `tests/mssql`.
 #[derive(Debug)]
@@ -28,11 +28,7 @@ impl MssqlKind {
 impl Mssql {
     /// Starts one with a Python that has its packages (`pysqlbridge`, `sqlglot`).
     pub fn start(python: &Path, kind: MssqlKind) -> Result<Self, Error> {
-        // Not the program that a link names: an environment is known by the link.
-        let python = path::absolute(python).map_err(Error::io(format!("look at {}", python.display())))?;
-        if !python.is_file() {
-            return Err(Error::NoPython { program: python });
-        }
+        let python = find::python(python)?;
         let code = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mssql/standin");
         let (version, database, options): (_, _, &[&str]) = match kind {
             MssqlKind::Server2022 => ("2022", "master", &["--release", "16"]),

@@ -1,7 +1,7 @@
 """moto's server, which decides one request after another.
 
 moto itself serves each request in a thread of its own and looks before it writes, with nothing in between that keeps the
-others out: of two that create one secret at once, both are told that they did, each of another one. AWS lets one win.
+others out: of two that create one secret at once, both are told that they did, each of a different one. AWS lets one win.
 """
 
 import threading
@@ -22,5 +22,7 @@ class OneAtATime(server.DomainDispatcherApplication):
 
 
 if __name__ == "__main__":
+    # By this name the server finds what it makes its application of.
+    assert "DomainDispatcherApplication" in server.main.__code__.co_names
     server.DomainDispatcherApplication = OneAtATime
     server.main()

@@ -123,6 +123,7 @@ def main():
 #[test]
 fn one_request_is_answered_after_another() {
     let dir = tempfile::tempdir().unwrap();
+    // Where this runs as root, the server runs as nobody.
     std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
     let package = dir.path().join("moto");
     std::fs::create_dir(&package).unwrap();
