@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{Finding, Mend, Problem, Scope, Side};
-use crate::Result;
 use crate::fulfilment::Parts;
 use crate::model::{
     Asset, AssetId, AssetRecord, Consumer, EnvironmentId, Generation, Listing, Location, MappingRecord, Owner,
     SourceRecord, Subscription,
 };
 use crate::store::{Query, Record, Stored};
+use crate::{Deadline, Result};
 
 /// What stands where a dead run has recorded nothing.
 pub(crate) const UNKNOWN: &str = "unknown";
@@ -133,7 +133,9 @@ impl Books {
 pub(crate) async fn each(parts: &Parts, query: &Query, findings: &mut Vec<Finding>) -> Result<Vec<Stored>> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = parts.producer.tracking.list(query, after.as_ref()).await?;
+        let deadline = Deadline::within(parts.producer.settings.deadline);
+        let page =
+            deadline.run("reading what is recorded", parts.producer.tracking.list(query, after.as_ref())).await?;
         for stored in page.records {
             match stored {
                 Ok(stored) => all.push(stored),

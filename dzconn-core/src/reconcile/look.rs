@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::books::{Books, UNKNOWN, each};
 use super::orphans;
-use super::{Finding, Mend, Problem, Scope};
+use super::{Finding, Mend, Problem, Scope, by_hand};
 use crate::engine::{EngineConnector, Login, Reads, SourceEngine};
 use crate::fulfilment::{Parts, connect};
 use crate::model::{
@@ -69,13 +69,12 @@ pub(super) async fn all(fulfilment: &Fulfilment, scope: &Scope) -> Result<Vec<Fi
 }
 
 pub(crate) fn cannot_tell(connection: &ConnectionId, error: &Error) -> Finding {
-    let advice = error.advice().unwrap_or("try again when the source answers");
     Finding {
         connection: Some(connection.clone()),
         environment: None,
         problem: Problem::CannotTell,
         detail: error.to_string(),
-        mend: Mend::ByHand(advice.to_owned()),
+        mend: by_hand(error),
     }
 }
 
@@ -92,7 +91,8 @@ impl<'a> Place<'a> {
         let looking = parts.producer.catalog.source(connection);
         let source = deadline.run("looking the connection up", looking).await?;
         let connector = &**parts.producer.engines.for_source(&source)?;
-        let session = connect(connector, &*parts.producer.catalog, &source, deadline).await?;
+        let connecting = connect(connector, &*parts.producer.catalog, &source, deadline);
+        let session = deadline.run("connecting", connecting).await?;
         Ok(Self { source, connector, session, deadline })
     }
 }
@@ -240,8 +240,7 @@ impl Look<'_> {
                 Ok(wanted) => wanted,
                 Err(error) if error.kind() == ErrorKind::Refused => Wanted::Revoke,
                 Err(error) => {
-                    let mend = Mend::ByHand("try again when the portal answers".to_owned());
-                    self.found(Problem::CannotTell, format!("whether {table} is wanted: {error}"), mend);
+                    self.found(Problem::CannotTell, format!("whether {table} is wanted: {error}"), by_hand(&error));
                     continue;
                 }
             };
@@ -350,11 +349,8 @@ impl Look<'_> {
 
     /// A secret that holds something else, or that cannot be looked at.
     fn unread(&mut self, problem: Problem, which: &str, error: &Error) {
-        let (problem, how) = match error.kind() {
-            ErrorKind::SecretInvalid => (problem, "correct the secret's value"),
-            _ => (Problem::CannotTell, error.advice().unwrap_or("try again when the store of secrets answers")),
-        };
-        self.found(problem, format!("{which}: {error}"), Mend::ByHand(how.to_owned()));
+        let problem = if error.kind() == ErrorKind::SecretInvalid { problem } else { Problem::CannotTell };
+        self.found(problem, format!("{which}: {error}"), by_hand(error));
     }
 
     /// What the source says of the user.
@@ -380,7 +376,8 @@ impl Look<'_> {
             secret.pending.as_ref().is_none_or(|pending| ours.as_deref() == Some(pending.as_str()))
         };
         if let Some(secret) = secret.filter(settled)
-            && connector.log_in(source, &secret.credentials, None, *deadline).await? == Login::Refused
+            && let login = connector.log_in(source, &secret.credentials, None, *deadline)
+            && deadline.run("logging in", login).await? == Login::Refused
         {
             let mend = self.any_run(entries);
             self.found(Problem::PasswordRefused, format!("{user} cannot log in with what its secret holds"), mend);

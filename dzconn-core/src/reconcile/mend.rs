@@ -44,13 +44,16 @@ pub(super) async fn mend(fulfilment: &Fulfilment, finding: &Finding) -> Result<M
         }),
         Mend::TakeBack(key, user, tables) => under_lock(parts, key, Work::TakeBack(user, tables)).await,
         Mend::Drop(key, user) => under_lock(parts, key, Work::Drop(user)).await,
-        Mend::Forget(key, expect) => forget(parts, key, *expect).await,
-        Mend::Strike(mapping, expect) => strike(parts, mapping, *expect).await,
+        Mend::Forget(key, expect) => deadline(parts).run("removing a record", forget(parts, key, *expect)).await,
+        Mend::Strike(mapping, expect) => deadline(parts).run("mending", strike(parts, mapping, *expect)).await,
         Mend::Burn(side, owner, name) => {
-            if named_secrets(parts).await?.contains(name) {
-                return Ok(Mended::Gone);
-            }
-            side.store(parts, owner).await?.burn(name).await.map(|()| Mended::Done)
+            let burning = async {
+                if named_secrets(parts).await?.contains(name) {
+                    return Ok(Mended::Gone);
+                }
+                side.store(parts, owner).await?.burn(name).await.map(|()| Mended::Done)
+            };
+            deadline(parts).run("deleting a secret", burning).await
         }
         Mend::Bucket(bucket) => crate::bucket::mend(fulfilment, bucket).await,
         Mend::Objects(subscription, wish) => fulfilment.fulfil_objects(subscription, *wish).await.map(|_| Mended::Done),
@@ -82,8 +85,10 @@ pub(crate) async fn tidy(
     table: Option<&TableName>,
 ) -> Result<Mended> {
     let parts = fulfilment.parts();
-    let Some(source) = record(parts, &subscription.key()).await? else { return Ok(Mended::Gone) };
-    let deadline = deadline(parts);
+    let (deadline, key) = (deadline(parts), subscription.key());
+    let Some(source) = deadline.run("reading what is recorded", record(parts, &key)).await? else {
+        return Ok(Mended::Gone);
+    };
     // Where only the consumer's side is left, the source need not answer.
     if source.phase == Phase::Retired || source.phase == Phase::Active && source.open.is_empty() {
         return parts.consumer.run(subscription, None, deadline).await.map(|_| Mended::Done);

@@ -42,7 +42,7 @@ use crate::model::{
     UserName, Wanted,
 };
 use crate::store::{Expect, Key};
-use crate::{CredentialStore, Fulfilment, Result};
+use crate::{CredentialStore, Error, Fulfilment, Result};
 
 pub use mend::Mended;
 pub(crate) use mend::tidy;
@@ -209,6 +209,12 @@ pub enum Mend {
     ByHand(String),
     /// Nothing is to be done.
     Nothing,
+}
+
+/// What could not be looked at: a person reads what the error advises.
+pub(crate) fn by_hand(error: &Error) -> Mend {
+    let otherwise = if error.is_retryable() { "try again" } else { "mend what the error says, and look again" };
+    Mend::ByHand(error.advice().unwrap_or(otherwise).to_owned())
 }
 
 const fn word(wish: Wanted) -> &'static str {

@@ -1,14 +1,14 @@
 //! What stands alone: users that no record names, rows and mappings of access that there is not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::books::{Books, each};
 use super::look::{self, Place};
-use super::{Finding, Mend, Problem, Scope, Side};
+use super::{Finding, Mend, Problem, Scope, by_hand};
 use crate::fulfilment::Parts;
 use crate::model::{
-    AssetRecord, ConnectionId, EnvironmentId, Generation, Owner, SecretName, SourceKey, Subscription, UserName,
-    UserNaming, Wanted,
+    AssetRecord, ConnectionId, EnvironmentId, Generation, SecretName, SourceKey, Subscription, UserName, UserNaming,
+    Wanted,
 };
 use crate::portal::Question;
 use crate::store::{Query, Record, Slot, Stored};
@@ -117,61 +117,58 @@ fn environments_in(user: &str, naming: UserNaming) -> impl Iterator<Item = Envir
 
 /// Secrets by dzconn's names that no record names, in the accounts that tracking speaks of.
 pub(crate) async fn secrets(parts: &Parts, books: &Books, scope: &Scope) -> Result<Vec<Finding>> {
-    let mut listed: BTreeMap<SecretName, (Side, Owner)> = BTreeMap::new();
-    let mut findings = Vec::new();
+    let (mut listed, mut findings) = (Vec::new(), Vec::new());
     for (side, owner) in &books.accounts() {
         let side = *side;
         let listing = async { side.store(parts, owner).await?.names(side.prefix()).await };
         let deadline = Deadline::within(parts.producer.settings.deadline);
         match deadline.run("listing secrets", listing).await {
-            Ok(names) => listed.extend(names.into_iter().map(|name| (name, (side, owner.clone())))),
-            Err(error) => {
-                findings.push(cannot_tell(format!("which secrets there are in {}: {error}", owner.account), &error));
-            }
+            Ok(names) => listed.push((side, owner.clone(), names)),
+            Err(error) => findings.push(Finding {
+                connection: None,
+                environment: None,
+                problem: Problem::CannotTell,
+                detail: format!("which secrets there are in {}: {error}", owner.account),
+                mend: by_hand(&error),
+            }),
         }
     }
     // A record is written before its secrets are made: what was listed stands in a record that is read after that.
-    let named = named_secrets(parts).await?;
+    let mut named = named_secrets(parts).await?;
     let known = known_environments(books, scope);
-    for (name, (side, owner)) in listed.into_iter().filter(|(name, _)| !named.contains(name)) {
-        let reading = async { side.store(parts, &owner).await?.read(&name).await };
-        match Deadline::within(parts.producer.settings.deadline).run("reading a secret", reading).await {
-            Ok(Slot::Live(_)) => {}
-            // Whatever it holds, it is there.
-            Err(error) if error.kind() == ErrorKind::SecretInvalid => {}
-            // The list may be behind.
-            Ok(Slot::Empty | Slot::Burnt) => continue,
-            Err(error) => {
-                findings.push(cannot_tell(format!("the secret {name} in {}: {error}", owner.account), &error));
+    for (side, owner, names) in listed {
+        let deadline = Deadline::within(parts.producer.settings.deadline);
+        for name in names {
+            // One store may be that of several accounts.
+            if !named.insert(name.clone()) {
                 continue;
             }
+            let environment = known.iter().find(|environment| is_of(&name, environment)).cloned();
+            if scope.environment.is_some() && scope.environment != environment {
+                continue;
+            }
+            let reading = async { side.store(parts, &owner).await?.read(&name).await };
+            let (problem, detail, mend) = match deadline.run("reading a secret", reading).await {
+                // The list may be behind.
+                Ok(Slot::Empty | Slot::Burnt) => continue,
+                Err(error) if error.kind() != ErrorKind::SecretInvalid => {
+                    let detail = format!("the secret {name} in {}, which no record names: {error}", owner.account);
+                    (Problem::CannotTell, detail, by_hand(&error))
+                }
+                // Whatever it holds, it is there.
+                Ok(Slot::Live(_)) | Err(_) => {
+                    let detail = format!("the secret {name} in {}, and no record names it", owner.account);
+                    let mend = match environment {
+                        Some(_) => Mend::Burn(side, owner.clone(), name),
+                        None => Mend::ByHand("delete it, if no other installation of dzconn has made it".to_owned()),
+                    };
+                    (Problem::SecretWithoutRecord, detail, mend)
+                }
+            };
+            findings.push(Finding { connection: None, environment, problem, detail, mend });
         }
-        let environment = known.iter().find(|environment| is_of(&name, environment)).cloned();
-        if scope.environment.is_some() && scope.environment != environment {
-            continue;
-        }
-        findings.push(Finding {
-            connection: None,
-            problem: Problem::SecretWithoutRecord,
-            detail: format!("the secret {name} in {}, and no record names it", owner.account),
-            mend: match environment {
-                Some(_) => Mend::Burn(side, owner, name),
-                None => Mend::ByHand("delete it, if no other installation of dzconn has made it".to_owned()),
-            },
-            environment,
-        });
     }
     Ok(findings)
-}
-
-fn cannot_tell(detail: String, error: &Error) -> Finding {
-    Finding {
-        connection: None,
-        environment: None,
-        problem: Problem::CannotTell,
-        detail,
-        mend: Mend::ByHand(error.advice().unwrap_or("try again when the store of secrets answers").to_owned()),
-    }
 }
 
 /// Every name of a secret that a record or mapping holds.
@@ -201,10 +198,12 @@ pub(super) async fn named_secrets(parts: &Parts) -> Result<BTreeSet<SecretName>>
     }
 }
 
-/// `dz-conn-<side>-<project>-<environment>-<8 digits>`.
+/// `dz-conn-<side>-<project>-<environment>-<8 hexadecimal digits>`.
 fn is_of(name: &SecretName, environment: &EnvironmentId) -> bool {
-    let rest = name.as_str().rsplit_once('-').map_or("", |(rest, _)| rest);
-    rest.strip_suffix(environment.as_str()).is_some_and(|rest| rest.ends_with('-'))
+    name.as_str().rsplit_once('-').is_some_and(|(rest, digits)| {
+        let ours = digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        ours && rest.strip_suffix(environment.as_str()).is_some_and(|rest| rest.ends_with('-'))
+    })
 }
 
 /// Rows and mappings that belong to nothing.
@@ -271,7 +270,7 @@ async fn lonely_row(
         }
         Ok(Wanted::Revoke | Wanted::Retain) => forget(),
         Err(error) if error.kind() == ErrorKind::Refused => forget(),
-        Err(_) => Mend::ByHand("try again when the portal answers".to_owned()),
+        Err(error) => by_hand(&error),
     };
     Some(Finding {
         connection: Some(key.connection),

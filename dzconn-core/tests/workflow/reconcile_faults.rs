@@ -1,4 +1,6 @@
-//! What `reconcile` says where it cannot look, or records say less than they should.
+//! What `reconcile` says where it cannot look, and of what is wrong in more than one way.
+
+use std::time::Duration;
 
 use dzconn_core::model::*;
 use dzconn_core::portal::Wanted;
@@ -10,27 +12,82 @@ use dzconn_core::{CredentialStore as _, ErrorKind, Secret};
 use crate::reconcile::{age, forget, look, mend, problems, producer_secret};
 use crate::world::{CONSUMER, PRODUCER, World, id, table};
 
+/// A secret of the consumer's by a name that no record has.
+async fn lonely(world: &World, name: &str, held: &Credentials) -> SecretName {
+    let name = SecretName::new(name).unwrap();
+    let tags = SecretTags { domain: id("dzd_1"), project: id("fin"), environment: id("env1") };
+    let consumer = world.vault.account(id(CONSUMER), id("arn:aws:iam::222222222222:role/reader"));
+    consumer.create(&name, &NewSecret { credentials: held.clone(), tags }).await.unwrap();
+    name
+}
+
+/// Two assets, a secret that no record names, and the calls that a look at them takes.
+async fn to_look_at(world: &World) -> Vec<&'static str> {
+    for name in ["employees", "offices"] {
+        world.grant(&world.subscription(name)).await;
+    }
+    lonely(world, LONELY, &producer_secret(world).1).await;
+    world.spy.calls();
+    assert_eq!(problems(&look(world).await), [Problem::SecretWithoutRecord]);
+    let calls = world.spy.calls();
+    for call in ["tracking.list", "source.granted", "secret.inspect", "secret.read", "secret.names"] {
+        assert!(calls.contains(&call), "{call}: {calls:?}");
+    }
+    calls
+}
+
+const LONELY: &str = "dz-conn-c-fin-env1-0a1b2c3d";
+
 /// What fails is told, whatever it is: nobody takes it for the news that all is well.
 #[tokio::test]
 async fn a_look_that_fails_anywhere_is_no_clean_bill() {
     let world = World::new();
-    for name in ["employees", "offices"] {
-        world.grant(&world.subscription(name)).await;
-    }
-    world.spy.calls();
-    assert_eq!(look(&world).await, []);
-    for (n, call) in world.spy.calls().into_iter().enumerate() {
+    for (n, call) in to_look_at(&world).await.into_iter().enumerate() {
         world.spy.fail(n, When::Before, ErrorKind::StoreFailed);
         let result = world.fulfilment.reconcile(&Scope::default()).await;
-        world.spy.heal();
         if call.starts_with("tracking.") {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::StoreFailed, "call {n}, {call}");
             continue;
         }
         let findings = result.unwrap();
-        assert_eq!(problems(&findings), [Problem::CannotTell], "call {n}, {call}: {findings:#?}");
-        assert!(findings[0].mend.to_string().contains("try again"), "call {n}, {call}: {findings:#?}");
+        let told: Vec<_> = findings.iter().filter(|finding| finding.problem == Problem::CannotTell).collect();
+        assert_eq!(told.len(), 1, "call {n}, {call}: {findings:#?}");
+        assert!(told[0].mend.to_string().contains("try again"), "call {n}, {call}: {findings:#?}");
     }
+}
+
+/// So is what never answers.
+#[tokio::test]
+async fn a_look_that_hangs_anywhere_comes_to_an_end() {
+    let world = World::within(Duration::from_millis(100), |tracking| tracking);
+    for (n, call) in to_look_at(&world).await.into_iter().enumerate() {
+        world.spy.vanish(n, When::Before);
+        let scope = Scope::default();
+        let result = tokio::time::timeout(Duration::from_secs(10), world.fulfilment.reconcile(&scope)).await;
+        let result = result.unwrap_or_else(|_| panic!("call {n}, {call}, has no deadline"));
+        assert!(
+            result.as_ref().map_or_else(
+                |error| error.kind() == ErrorKind::Timeout,
+                |findings| problems(findings).contains(&Problem::CannotTell)
+            ),
+            "call {n}, {call}: {result:?}"
+        );
+    }
+}
+
+/// Secrets whose names only begin as ours do are not ours.
+#[tokio::test]
+async fn a_secret_of_a_name_that_is_none_of_ours_is_left_to_people() {
+    let world = World::new();
+    let granted = world.grant(&world.subscription("employees")).await;
+    for name in
+        ["dz-conn-c-fin-env1-prod", "dz-conn-c-fin-env1-0a1b2c3d4", "dz-conn-c-fin-env1-0a1b2c3x", "dz-conn-c-x"]
+    {
+        let name = lonely(&world, name, &granted.credentials).await;
+        world.vault.put_raw(&id(CONSUMER), &name, Secret::new("somebody's".to_owned()));
+    }
+    assert_eq!(problems(&mend(&world).await), [Problem::SecretWithoutRecord; 4]);
+    assert_eq!(world.vault.snapshot().names(&id(CONSUMER), "dz-conn-c-").len(), 5);
 }
 
 /// What a dead run has left hides nothing else that is wrong; what a living one is doing is not judged.
@@ -90,15 +147,11 @@ async fn a_secret_that_names_the_user_whose_turn_it_is_not() {
 async fn a_secret_without_record_that_is_none_of_ours_any_more_goes_too() {
     let world = World::new();
     let granted = world.grant(&world.subscription("employees")).await;
-    let name = SecretName::new("dz-conn-c-fin-env1-0a1b2c3d").unwrap();
-    let tags = SecretTags { domain: id("dzd_1"), project: id("fin"), environment: id("env1") };
-    let secret = NewSecret { credentials: granted.credentials, tags };
-    let consumer = world.vault.account(id(CONSUMER), id("arn:aws:iam::222222222222:role/reader"));
-    consumer.create(&name, &secret).await.unwrap();
+    let name = lonely(&world, LONELY, &granted.credentials).await;
     world.vault.put_raw(&id(CONSUMER), &name, Secret::new("not JSON".to_owned()));
     assert_eq!(problems(&look(&world).await), [Problem::SecretWithoutRecord]);
     assert_eq!(mend(&world).await, []);
-    assert_eq!(consumer.names("dz-conn-").await.unwrap(), [granted.secret]);
+    assert_eq!(world.vault.snapshot().names(&id(CONSUMER), "dz-conn-"), [granted.secret]);
 }
 
 /// Where the mapping is lost, the environment's own rows say where it lives.
