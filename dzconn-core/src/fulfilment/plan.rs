@@ -203,10 +203,7 @@ impl Look<'_> {
             }
             Effect::Resolve(path) => Answer::Table(self.session()?.resolve(path).await?),
             Effect::ReadSecret(name) => Answer::Slot(sketch.secret(&*self.credentials, name).await?),
-            Effect::InspectSecret(name) => match sketch.secrets.get(name) {
-                Some(slot) => Answer::Slot(slot.clone()),
-                None => Answer::Slot(self.credentials.inspect(name).await?),
-            },
+            Effect::InspectSecret(name) => Answer::Slot(sketch.inspected(&*self.credentials, name).await?),
             Effect::ReadCopy(name) => Answer::Slot(sketch.secret(&*self.copies, name).await?),
             Effect::ReadShared(id) => match sketch.shared(id) {
                 Some(slot) => Answer::Slot(slot),
@@ -324,6 +321,13 @@ impl Sketch {
         match self.secrets.get(name) {
             Some(slot) => Ok(slot.clone()),
             None => store.read(name).await,
+        }
+    }
+
+    async fn inspected(&self, store: &dyn CredentialStore, name: &SecretName) -> Result<Slot> {
+        match self.secrets.get(name) {
+            Some(slot) => Ok(slot.clone()),
+            None => store.inspect(name).await,
         }
     }
 

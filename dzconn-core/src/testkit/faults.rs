@@ -87,12 +87,12 @@ impl Faults {
         std::mem::take(&mut self.state().calls)
     }
 
-    /// Lets the n-th call from now fail.
+    /// Lets the n-th call from now fail, once; without so many calls the fault waits until [`heal`](Self::heal).
     pub fn fail(&self, n: usize, when: When, kind: ErrorKind) {
         self.set(Which::Nth(n), when, Break::Fails(kind));
     }
 
-    /// Lets the first call from now of this name fail; [`calls`](Self::calls) has the names.
+    /// The same of the first call from now of this name; [`calls`](Self::calls) has the names.
     pub fn fail_at(&self, name: &'static str, when: When, kind: ErrorKind) {
         self.set(Which::Named(name), when, Break::Fails(kind));
     }

@@ -115,8 +115,11 @@ pub(crate) fn poll_times<F: Future>(future: F, times: usize) -> bool {
 pub(crate) fn until<F: Future>(world: &World, mut run: Pin<&mut F>, mut calls: &[&str]) {
     world.spy.calls();
     let mut context = Context::from_waker(Waker::noop());
+    let mut polls = 0;
     while !calls.is_empty() {
         assert!(run.as_mut().poll(&mut context).is_pending(), "it ends without {calls:?}");
+        polls += 1;
+        assert!(polls < 10_000, "it waits for something else than {calls:?}");
         for call in world.spy.calls() {
             calls = calls.strip_prefix(&[call]).unwrap_or(calls);
         }

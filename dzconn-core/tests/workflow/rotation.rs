@@ -165,7 +165,6 @@ async fn a_rotation_that_somebody_takes_back_is_not_confirmed() {
     let before = held(&world);
     world.spy.fail_at("secret.replace", When::Before, ErrorKind::AdminDenied);
     rotate(&world).await.unwrap_err();
-    world.spy.heal();
     let Generation { secret, user, .. } = generation(&world);
     let made = world.vault.live().into_iter().find(|(_, name, _)| *name == secret).unwrap().2;
     assert_eq!(made.user, user);
@@ -217,7 +216,6 @@ async fn a_secret_that_is_corrected_while_it_is_rotated() {
     let world = set_up(&["employees"], 0).await;
     world.spy.fail_at("source.create_user", When::Before, ErrorKind::AdminDenied);
     assert_eq!(rotate(&world).await.unwrap_err().kind(), ErrorKind::AdminDenied);
-    world.spy.heal();
     let Generation { secret, turn, .. } = generation(&world);
     assert_eq!(turn.unwrap().stage, TurnStage::Preparing);
     let mut corrected = held(&world);
@@ -263,7 +261,6 @@ async fn another_rotation_than_the_one_that_was_found_is_left_alone() {
     for call in ["source.create_user", "secret.propose"] {
         world.spy.fail_at(call, When::Before, ErrorKind::AdminDenied);
         world.fulfilment.rotate(&connection, &environment).await.unwrap_err();
-        world.spy.heal();
         age(&world);
         found.extend(look(&world).await);
         if found.len() == 1 {
@@ -468,7 +465,6 @@ async fn the_secret_is_shared_with_whom_it_is_to_be_shared_by_now() {
     assert_eq!((error.kind(), error.left()), (ErrorKind::AdminDenied, Changed::Nothing), "{error}");
     assert!(world.spy.calls().contains(&"secret.share"));
     assert_eq!((held(&world), generation(&world)), before);
-    world.spy.heal();
     rotated(&world).await;
     assert_ne!(held(&world), before.0);
 }

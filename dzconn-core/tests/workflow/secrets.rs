@@ -112,7 +112,8 @@ async fn a_login_that_is_refused_with_the_password_just_set_is_an_error() {
     assert_eq!(world.readable(), ["employees"]);
 }
 
-/// Once the new value may be made current at any time, no other is put in its place; where it fits no more, that is said.
+/// Once the new value may be made current at any time, no other is put in its place; where the secret has changed so that it fits no
+/// more, or names a stranger, that is said.
 #[tokio::test]
 async fn a_secret_that_is_changed_after_its_successor_was_proposed() {
     let world = World::new();

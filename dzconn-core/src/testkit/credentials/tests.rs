@@ -141,7 +141,8 @@ impl CredentialStore for Broken {
         let waits = self.waits.lock().unwrap().get(name).cloned();
         let mut slot = self.read(name).await?;
         if self.fault != Fault::HidesRotation
-            && let (Slot::Live(stored), Slot::Live(inner)) = (&mut slot, self.inner.inspect(&self.real(name)).await?)
+            && let Slot::Live(stored) = &mut slot
+            && let Slot::Live(inner) = self.inner.inspect(&self.real(name)).await?
         {
             stored.pending = waits.or(inner.pending);
         }
