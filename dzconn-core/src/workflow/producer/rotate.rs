@@ -17,7 +17,7 @@ pub(super) struct Rotating {
     tables: Vec<TableName>,
     /// One that was.
     granted: Option<TableName>,
-    /// Whether this run has given up a value that was proposed. The next is its last.
+    /// Whether a value that was proposed has been given up. The next is the last.
     anew: bool,
 }
 
@@ -26,7 +26,7 @@ const GONE: Failure = Failure::found(ErrorKind::SecretGone, "the environment's s
 impl ProducerRun {
     /// The record has been read, and a rotation is what the run has come for.
     pub(super) fn rotate(&mut self, fresh: &mut dyn Fresh) -> Step {
-        self.rotating = Rotating { anew: self.rotating.anew, ..Rotating::default() };
+        self.rotating = Rotating::default();
         let Some(source) = self.source() else { return self.unlock() };
         match source.phase {
             Phase::Dropping => return self.drop_users(),
