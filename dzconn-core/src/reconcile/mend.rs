@@ -45,15 +45,13 @@ pub(super) async fn mend(fulfilment: &Fulfilment, finding: &Finding) -> Result<M
         Mend::TakeBack(key, user, tables) => under_lock(parts, key, Work::TakeBack(user, tables)).await,
         Mend::Drop(key, user) => under_lock(parts, key, Work::Drop(user)).await,
         Mend::Forget(key, expect) => deadline(parts).run("removing a record", forget(parts, key, *expect)).await,
-        Mend::Strike(mapping, expect) => deadline(parts).run("mending", strike(parts, mapping, *expect)).await,
+        Mend::Strike(mapping, expect) => strike(parts, mapping, *expect).await,
         Mend::Burn(side, owner, name) => {
-            let burning = async {
-                if named_secrets(parts).await?.contains(name) {
-                    return Ok(Mended::Gone);
-                }
-                side.store(parts, owner).await?.burn(name).await.map(|()| Mended::Done)
-            };
-            deadline(parts).run("deleting a secret", burning).await
+            if named_secrets(parts).await?.contains(name) {
+                return Ok(Mended::Gone);
+            }
+            let burning = async { side.store(parts, owner).await?.burn(name).await };
+            deadline(parts).run("deleting a secret", burning).await.map(|()| Mended::Done)
         }
         Mend::Bucket(bucket) => crate::bucket::mend(fulfilment, bucket).await,
         Mend::Objects(subscription, wish) => fulfilment.fulfil_objects(subscription, *wish).await.map(|_| Mended::Done),
@@ -162,7 +160,8 @@ async fn forget(parts: &Parts, key: &Key, expect: Expect) -> Result<Mended> {
 async fn strike(parts: &Parts, mapping: &MappingRecord, expect: Expect) -> Result<Mended> {
     let mut after = None;
     loop {
-        let page = parts.producer.tracking.list(&Query::Sources(None), after.as_ref()).await?;
+        let listing = parts.producer.tracking.list(&Query::Sources(None), after.as_ref());
+        let page = deadline(parts).run("reading what is recorded", listing).await?;
         for stored in page.records {
             // One that cannot be read may be the one that it belongs to.
             if let Record::Source(source) = stored?.record {
@@ -177,6 +176,9 @@ async fn strike(parts: &Parts, mapping: &MappingRecord, expect: Expect) -> Resul
             None => break,
         }
     }
-    parts.consumer.copies.of(&mapping.owner).await?.burn(&mapping.secret).await?;
-    forget(parts, &Key::Mapping(mapping.shared_secret.clone()), expect).await
+    let striking = async {
+        parts.consumer.copies.of(&mapping.owner).await?.burn(&mapping.secret).await?;
+        forget(parts, &Key::Mapping(mapping.shared_secret.clone()), expect).await
+    };
+    deadline(parts).run("deleting a copy", striking).await
 }

@@ -139,8 +139,7 @@ pub(crate) async fn secrets(parts: &Parts, books: &Books, scope: &Scope) -> Resu
     for (side, owner, names) in listed {
         let deadline = Deadline::within(parts.producer.settings.deadline);
         for name in names {
-            // One store may be that of several accounts.
-            if !named.insert(name.clone()) {
+            if named.contains(&name) {
                 continue;
             }
             let environment = known.iter().find(|environment| is_of(&name, environment)).cloned();
@@ -157,6 +156,8 @@ pub(crate) async fn secrets(parts: &Parts, books: &Books, scope: &Scope) -> Resu
                 }
                 // Whatever it holds, it is there.
                 Ok(Slot::Live(_)) | Err(_) => {
+                    // One store may be that of several accounts.
+                    named.insert(name.clone());
                     let detail = format!("the secret {name} in {}, and no record names it", owner.account);
                     let mend = match environment {
                         Some(_) => Mend::Burn(side, owner.clone(), name),
@@ -201,7 +202,7 @@ pub(super) async fn named_secrets(parts: &Parts) -> Result<BTreeSet<SecretName>>
 /// `dz-conn-<side>-<project>-<environment>-<8 hexadecimal digits>`.
 fn is_of(name: &SecretName, environment: &EnvironmentId) -> bool {
     name.as_str().rsplit_once('-').is_some_and(|(rest, digits)| {
-        let ours = digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let ours = digits.len() == 8 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
         ours && rest.strip_suffix(environment.as_str()).is_some_and(|rest| rest.ends_with('-'))
     })
 }

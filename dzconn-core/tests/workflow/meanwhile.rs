@@ -5,7 +5,7 @@ use std::pin::pin;
 use dzconn_core::engine::LockKey;
 use dzconn_core::fulfilment::Rotation;
 use dzconn_core::memory::MemoryDatabase;
-use dzconn_core::model::TurnStage;
+use dzconn_core::model::{Credentials, TurnStage};
 use dzconn_core::testkit::faults::When;
 use dzconn_core::{Changed, ErrorKind};
 
@@ -84,5 +84,26 @@ async fn a_source_that_takes_no_password_twice() {
             assert!(matches!(rotate(&world).await, Ok(Rotation::Rotated(_))), "{context}");
             assert_eq!((world.readable(), generation(&world).turn), (vec!["employees"], None), "{context}");
         }
+    }
+}
+
+/// Where the password is refused for what it is, that is what is said.
+#[tokio::test]
+async fn a_source_that_refuses_the_password_when_the_rotation_is_ready() {
+    for refused in ["source.create_user", "source.set_password"] {
+        let world = set_up(&["employees"], 0).await;
+        world.spy.fail_at("secret.promote", When::Before, ErrorKind::AdminDenied);
+        rotate(&world).await.unwrap_err();
+        let spare = generation(&world).spare.unwrap();
+        world.engine.with(|database| match refused {
+            "source.create_user" => database.remove_user(&spare),
+            _ => database.set_password(&Credentials { user: spare, ..held(&world) }).unwrap(),
+        });
+        world.spy.fail_at(refused, When::Before, ErrorKind::PasswordRejected);
+        let error = rotate(&world).await.unwrap_err();
+        assert_eq!((error.kind(), error.left()), (ErrorKind::PasswordRejected, Changed::Unfinished), "{error}");
+        assert!(error.to_string().contains("injected"), "the source's own words: {error}");
+        assert_eq!(world.spy.calls().last(), Some(&"tracking.read"), "the lock was given back, and then it swept");
+        assert!(matches!(rotate(&world).await, Ok(Rotation::Rotated(_))), "{refused}");
     }
 }

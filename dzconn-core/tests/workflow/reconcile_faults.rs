@@ -53,17 +53,21 @@ async fn a_look_that_fails_anywhere_is_no_clean_bill() {
         let told: Vec<_> = findings.iter().filter(|finding| finding.problem == Problem::CannotTell).collect();
         assert_eq!(told.len(), 1, "call {n}, {call}: {findings:#?}");
         assert!(told[0].mend.to_string().contains("try again"), "call {n}, {call}: {findings:#?}");
+        if call.starts_with("secret.") && call != "secret.names" {
+            assert_eq!(told[0].environment, Some(id("env1")), "call {n}, {call}");
+        }
     }
 }
 
 /// So is what never answers.
 #[tokio::test]
 async fn a_look_that_hangs_anywhere_comes_to_an_end() {
-    let world = World::within(Duration::from_millis(100), |tracking| tracking);
+    let world = World::new();
+    let hurried = world.hurried(Duration::from_millis(100));
     for (n, call) in to_look_at(&world).await.into_iter().enumerate() {
         world.spy.vanish(n, When::Before);
         let scope = Scope::default();
-        let result = tokio::time::timeout(Duration::from_secs(10), world.fulfilment.reconcile(&scope)).await;
+        let result = tokio::time::timeout(Duration::from_secs(10), hurried.reconcile(&scope)).await;
         let result = result.unwrap_or_else(|_| panic!("call {n}, {call}, has no deadline"));
         assert!(
             result.as_ref().map_or_else(
@@ -72,6 +76,47 @@ async fn a_look_that_hangs_anywhere_comes_to_an_end() {
             ),
             "call {n}, {call}: {result:?}"
         );
+    }
+}
+
+/// What mends has a deadline for each of its calls, too.
+#[tokio::test]
+async fn a_mend_that_hangs_anywhere_comes_to_an_end() {
+    for lost in ["the record of a secret", "the source record", "all but the row"] {
+        let world = World::new();
+        let subscription = world.subscription("employees");
+        world.grant(&subscription).await;
+        if lost == "the record of a secret" {
+            lonely(&world, LONELY, &producer_secret(&world).1).await;
+        } else {
+            world.want(&subscription, Wanted::Revoke);
+            forget(&world, |key| match key {
+                Key::Asset(..) => false,
+                Key::Mapping(_) => lost == "all but the row",
+                _ => true,
+            })
+            .await;
+        }
+        let mends = |finding: &Finding| match finding.mend {
+            Mend::Burn(..) => lost == "the record of a secret",
+            Mend::Strike(..) => lost == "the source record",
+            Mend::Forget(..) => lost == "all but the row",
+            _ => false,
+        };
+        let finding = look(&world).await.into_iter().find(mends).unwrap();
+        let hurried = world.hurried(Duration::from_millis(100));
+        let mut hung = 0;
+        for n in 0.. {
+            world.spy.vanish(n, When::Before);
+            let mended = tokio::time::timeout(Duration::from_secs(10), hurried.mend(&finding)).await;
+            let mended = mended.unwrap_or_else(|_| panic!("{lost}: call {n} has no deadline: {:?}", world.spy.calls()));
+            if world.spy.calls().len() <= n {
+                break;
+            }
+            assert_eq!(mended.unwrap_err().kind(), ErrorKind::Timeout, "{lost}: call {n}");
+            hung += 1;
+        }
+        assert!(hung > 0, "{lost}");
     }
 }
 

@@ -185,15 +185,25 @@ async fn a_grant_that_cannot_be_taken_back_is_not_said_to_be() {
 /// A source that refuses a password is asked once more with another one, and then not again.
 #[tokio::test]
 async fn a_source_that_refuses_every_password_is_asked_twice() {
-    let world = World::new();
-    world.grant(&world.subscription("employees")).await;
-    let (first, second) = (Faults::default(), Faults::default());
-    let fulfilment = world.by_way_of(second.watch(first.watch(world.engine.clone())), world.portal.clone());
-    // The inner one breaks the first attempt, the outer one the second.
-    first.fail_at("source.create_user", When::Before, ErrorKind::PasswordRejected);
-    second.fail(3, When::Before, ErrorKind::PasswordRejected);
-    let error = fulfilment.rotate(&world.engine.source().connection, &id("env1")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PasswordRejected, "{error}");
-    let calls = ["source.connect", "source.lock", "source.create_user", "source.create_user", "source.unlock"];
-    assert_eq!((second.calls(), world.readable()), (calls.to_vec(), vec!["employees"]));
+    // The second user is made, or is there and given another password.
+    for (rotations, refused, again, attempt) in [
+        (0, "source.create_user", 3, &["source.create_user"][..]),
+        (2, "source.set_password", 5, &["source.create_user", "source.set_password"]),
+    ] {
+        let world = World::new();
+        world.grant(&world.subscription("employees")).await;
+        let connection = world.engine.source().connection;
+        for _ in 0..rotations {
+            world.fulfilment.rotate(&connection, &id("env1")).await.unwrap();
+        }
+        let (first, second) = (Faults::default(), Faults::default());
+        let fulfilment = world.by_way_of(second.watch(first.watch(world.engine.clone())), world.portal.clone());
+        // The inner one breaks the first attempt, the outer one the second.
+        first.fail_at(refused, When::Before, ErrorKind::PasswordRejected);
+        second.fail(again, When::Before, ErrorKind::PasswordRejected);
+        let error = fulfilment.rotate(&connection, &id("env1")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PasswordRejected, "{error}");
+        let calls = [&["source.connect", "source.lock"][..], attempt, attempt, &["source.unlock"]].concat();
+        assert_eq!((second.calls(), world.readable()), (calls, vec!["employees"]));
+    }
 }

@@ -22,6 +22,32 @@ pub(crate) fn table(name: &str) -> TableName {
     TableName::in_schema("sales", "hr", name).unwrap()
 }
 
+fn watched(
+    spy: &Faults,
+    engine: &MemoryEngine,
+    vault: &MemoryVault,
+    catalog: &MemoryCatalog,
+    portal: &MemoryPortal,
+    deadline: Duration,
+    tracking: impl TrackingStore + 'static,
+) -> Fulfilment {
+    let mut settings = Settings::default();
+    settings.reader = Some("arn:aws:iam::{account}:role/reader".into());
+    settings.deadline = deadline;
+    settings.backoff = Duration::from_micros(100);
+    settings.lock_wait = deadline.min(Duration::from_secs(10));
+    Fulfilment::builder()
+        .engines(Engines::new().with(spy.watch(engine.clone())))
+        .credentials(spy.watch(vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer"))))
+        .copies(spy.watch(vault.account(id(CONSUMER), id("arn:aws:iam::222222222222:role/reader"))))
+        .tracking(spy.watch(tracking))
+        .catalog(catalog.clone())
+        .portal(portal.clone())
+        .settings(settings)
+        .build()
+        .unwrap()
+}
+
 /// Producer and consumer in accounts of their own, everything in memory, every call seen by one spy.
 pub(crate) struct World {
     pub(crate) engine: MemoryEngine,
@@ -55,24 +81,14 @@ impl World {
         let (spy, vault, tracking) = (Faults::default(), MemoryVault::new(), MemoryTracking::new());
         let (catalog, portal) = (MemoryCatalog::new(), MemoryPortal::new());
         catalog.add(engine.source());
-        let mut settings = Settings::default();
-        settings.reader = Some("arn:aws:iam::{account}:role/reader".into());
-        settings.deadline = deadline;
-        settings.backoff = Duration::from_micros(100);
-        settings.lock_wait = deadline.min(Duration::from_secs(10));
-        let producer = vault.account(id(PRODUCER), id("arn:aws:iam::111111111111:role/producer"));
-        let consumer = vault.account(id(CONSUMER), id("arn:aws:iam::222222222222:role/reader"));
-        let fulfilment = Fulfilment::builder()
-            .engines(Engines::new().with(spy.watch(engine.clone())))
-            .credentials(spy.watch(producer))
-            .copies(spy.watch(consumer))
-            .tracking(spy.watch(wrap(tracking.clone())))
-            .catalog(catalog.clone())
-            .portal(portal.clone())
-            .settings(settings)
-            .build()
-            .unwrap();
+        let fulfilment = watched(&spy, &engine, &vault, &catalog, &portal, deadline, wrap(tracking.clone()));
         Self { engine, vault, tracking, catalog, portal, spy, fulfilment }
+    }
+
+    /// The same world, for runs that have so much time.
+    pub(crate) fn hurried(&self, deadline: Duration) -> Fulfilment {
+        let Self { engine, vault, tracking, catalog, portal, spy, .. } = self;
+        watched(spy, engine, vault, catalog, portal, deadline, tracking.clone())
     }
 
     /// The same world by way of another portal.

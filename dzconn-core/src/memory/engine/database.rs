@@ -89,6 +89,11 @@ impl MemoryDatabase {
         self.sessions_stay = true;
     }
 
+    /// From now on no user is given a password that it has, as where the server keeps a history of passwords.
+    pub fn forbid_password_reuse(&mut self) {
+        self.passwords_stay = true;
+    }
+
     /// Grants read in the name of another role: the admin cannot take that back.
     pub fn grant_by_other(&mut self, role: &str, user: &UserName, table: &TableName) {
         if let Some(user) = self.users.get_mut(user) {
@@ -159,11 +164,6 @@ impl MemoryDatabase {
         path.choose(self.tables.keys().filter(|table| table.joined().to_lowercase() == wanted).cloned().collect())
     }
 
-    /// From now on no user is given a password that it has: as where the server keeps a history of passwords.
-    pub fn forbid_password_reuse(&mut self) {
-        self.passwords_stay = true;
-    }
-
     /// See [`SourceEngine::create_user`](crate::SourceEngine::create_user).
     pub fn create_user(&mut self, credentials: &Credentials) -> Created {
         if let Some(user) = self.users.get_mut(&credentials.user) {
@@ -179,7 +179,7 @@ impl MemoryDatabase {
     /// now on.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] without such a user. [`ErrorKind::PasswordRejected`] after
+    /// [`ErrorKind::NotFound`] without such a user. [`ErrorKind::PasswordRejected`] for one that it has, after
     /// [`forbid_password_reuse`](Self::forbid_password_reuse).
     pub fn set_password(&mut self, credentials: &Credentials) -> Result<()> {
         let user = self.users.get_mut(&credentials.user).ok_or_else(|| no_user(&credentials.user))?;

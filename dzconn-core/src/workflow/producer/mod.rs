@@ -405,9 +405,8 @@ impl ProducerRun {
         if refused && self.may_propose_anew()? {
             return self.propose_anew(fresh);
         }
-        // It may be the one that the user has, which some sources refuse to set again: the login tells.
         if refused && at == At::SparePassword && self.generation()?.stage() == Some(TurnStage::Ready) {
-            return self.go(At::Tables, Effect::Tables);
+            return self.not_set();
         }
         self.failure.get_or_insert(failure.clone());
         match at {

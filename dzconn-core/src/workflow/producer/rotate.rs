@@ -17,8 +17,10 @@ pub(super) struct Rotating {
     tables: Vec<TableName>,
     /// One that was.
     granted: Option<TableName>,
-    /// Whether a value that was proposed has been given up. The next is the last.
+    /// Whether a value that was proposed has been given up. One more is tried.
     anew: bool,
+    /// Whether the source has refused to set the spare's password.
+    refused: bool,
 }
 
 const GONE: Failure = Failure::found(ErrorKind::SecretGone, "the environment's secret was deleted, but not by dzconn");
@@ -155,6 +157,12 @@ impl ProducerRun {
         }
     }
 
+    /// The password was refused. It may be the one that the spare has, which some sources do not set again: the login tells.
+    pub(super) fn not_set(&mut self) -> Step {
+        self.rotating.refused = true;
+        self.go(At::Tables, Effect::Tables)
+    }
+
     pub(super) fn with_tables(&mut self, tables: Vec<TableName>) -> Step {
         self.rotating.tables = tables;
         self.grant_to_spare()
@@ -183,6 +191,7 @@ impl ProducerRun {
 
     pub(super) fn with_spare_login(&mut self, login: &Login, fresh: &mut dyn Fresh) -> Step {
         match login {
+            Login::Refused if self.rotating.refused => Err(Failure::of_effect(ErrorKind::PasswordRejected)),
             Login::Refused => Err(Failure::found(
                 ErrorKind::UserLoginRefused,
                 "the source refuses the new user's login with the password that was just set",
