@@ -79,44 +79,41 @@ async fn a_look_that_hangs_anywhere_comes_to_an_end() {
     }
 }
 
+/// Which records tracking has lost.
+type Lost = fn(&Key) -> bool;
+
+/// Whether what is left then is mended so.
+type Mends = fn(&Mend) -> bool;
+
 /// What mends has a deadline for each of its calls, too.
 #[tokio::test]
 async fn a_mend_that_hangs_anywhere_comes_to_an_end() {
-    for lost in ["the record of a secret", "the source record", "all but the row"] {
+    let cases: [(Lost, Mends); 3] = [
+        (|_| false, |mend| matches!(mend, Mend::Burn(..))),
+        (|key| matches!(key, Key::Source(_) | Key::Entry(..)), |mend| matches!(mend, Mend::Strike(..))),
+        (|key| !matches!(key, Key::Asset(..)), |mend| matches!(mend, Mend::Forget(..))),
+    ];
+    for (lost, mends) in cases {
         let world = World::new();
         let subscription = world.subscription("employees");
         world.grant(&subscription).await;
-        if lost == "the record of a secret" {
-            lonely(&world, LONELY, &producer_secret(&world).1).await;
-        } else {
-            world.want(&subscription, Wanted::Revoke);
-            forget(&world, |key| match key {
-                Key::Asset(..) => false,
-                Key::Mapping(_) => lost == "all but the row",
-                _ => true,
-            })
-            .await;
-        }
-        let mends = |finding: &Finding| match finding.mend {
-            Mend::Burn(..) => lost == "the record of a secret",
-            Mend::Strike(..) => lost == "the source record",
-            Mend::Forget(..) => lost == "all but the row",
-            _ => false,
-        };
-        let finding = look(&world).await.into_iter().find(mends).unwrap();
+        lonely(&world, LONELY, &producer_secret(&world).1).await;
+        world.want(&subscription, Wanted::Revoke);
+        forget(&world, lost).await;
+        let finding = look(&world).await.into_iter().find(|finding| mends(&finding.mend)).unwrap();
         let hurried = world.hurried(Duration::from_millis(100));
         let mut hung = 0;
         for n in 0.. {
             world.spy.vanish(n, When::Before);
             let mended = tokio::time::timeout(Duration::from_secs(10), hurried.mend(&finding)).await;
-            let mended = mended.unwrap_or_else(|_| panic!("{lost}: call {n} has no deadline: {:?}", world.spy.calls()));
+            let mended = mended.unwrap_or_else(|_| panic!("{finding:?}: call {n} has no deadline"));
             if world.spy.calls().len() <= n {
                 break;
             }
-            assert_eq!(mended.unwrap_err().kind(), ErrorKind::Timeout, "{lost}: call {n}");
+            assert_eq!(mended.unwrap_err().kind(), ErrorKind::Timeout, "{finding:?}: call {n}");
             hung += 1;
         }
-        assert!(hung > 0, "{lost}");
+        assert!(hung > 0, "{finding:?}");
     }
 }
 
