@@ -160,7 +160,8 @@ pub trait SourceEngine: Debug + Send {
     /// Gives an existing user this password.
     ///
     /// # Errors
-    /// [`ErrorKind::AdminDenied`], [`ErrorKind::PasswordRejected`].
+    /// [`ErrorKind::AdminDenied`], [`ErrorKind::PasswordRejected`]: perhaps because the user has it already, where the source keeps
+    /// a history of passwords. A login tells.
     async fn set_password(&mut self, credentials: &Credentials) -> Result<()>;
 
     /// Grants read on exactly one table (with what is needed to reach it: connect, schema usage), takes back the read on

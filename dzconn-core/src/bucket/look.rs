@@ -8,7 +8,7 @@ use super::record::{BucketRecord, Claim, Claimant, ObjectAccess, ObjectRecord, O
 use super::{Bucket, ObjectSubscription, Worker};
 use crate::model::Principal;
 use crate::portal::Wanted;
-use crate::reconcile::{Finding, Mend, Mended, Problem, Scope};
+use crate::reconcile::{Finding, Mend, Mended, Problem, Scope, by_hand};
 use crate::store::{Expect, Key, Query, Record, Stored};
 use crate::{Changed, Deadline, Error, ErrorKind, Fulfilment, Result, Step, Timestamp};
 
@@ -312,8 +312,7 @@ fn finding(claimant: Option<&Claimant>, problem: Problem, detail: String, mend: 
 }
 
 fn cannot_tell(bucket: &Bucket, error: &Error) -> Finding {
-    let how = error.advice().unwrap_or("see why, and run this again").to_owned();
-    finding(None, Problem::CannotTell, format!("{bucket} could not be looked at: {error}"), Mend::ByHand(how))
+    finding(None, Problem::CannotTell, format!("{bucket} could not be looked at: {error}"), by_hand(error))
 }
 
 /// Mends what was found in a bucket's policy: puts it right, by the records as they are by then.
